@@ -1,0 +1,166 @@
+"""Where a formula holds: a set for each symbol, the relations between symbols, and the cases.
+
+A domain is read by people (``str``, LaTeX) and by the machine, which draws exact rational points from it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import sympy as sp
+
+Point = dict[Any, Any]
+"""A point: a rational for each symbol, a tuple of rationals for each sequence (``IndexedBase``)."""
+
+MAX_DRAWN_INTEGER = 7  # keeps sums over a batch of symbolic size short at a random point
+
+
+@dataclass(frozen=True)
+class Case:
+    """One part of a domain, with a substitution that lets computer algebra decide every branch.
+
+    Attributes
+    ----------
+    condition
+        The relation that defines the part.
+    substitution
+        Symbols of the domain in terms of fresh symbols whose assumptions imply the condition.
+    """
+
+    condition: sp.Basic
+    substitution: Mapping[sp.Symbol, sp.Expr]
+
+
+@dataclass(frozen=True)
+class Domain:
+    """The set of points at which a formula is claimed.
+
+    Parameters
+    ----------
+    sets
+        The set of each symbol; for an ``IndexedBase`` the set of its entries. A set may refer to symbols
+        that come before it (an index ``i`` lies in ``Range(1, m + 1)``).
+    constraints
+        Relations that must hold besides.
+    lengths
+        The length of each sequence.
+    cases
+        A partition of the domain along which proofs are split; empty where none is needed.
+
+    Examples
+    --------
+    >>> import sympy as sp
+    >>> from derivations.machinery.domain import Domain
+    >>> alpha = sp.Symbol("alpha", positive=True)
+    >>> domain = Domain({alpha: sp.Interval.open(0, sp.oo)})
+    >>> print(domain)
+    alpha in (0, oo)
+    >>> domain.contains({alpha: sp.Rational(-1, 2)})
+    False
+    """
+
+    sets: Mapping[Any, sp.Set]
+    constraints: tuple[sp.Basic, ...] = ()
+    lengths: Mapping[Any, sp.Expr] = field(default_factory=dict)
+    cases: tuple[Case, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.sample(random.Random(0))  # a domain without a witness proves everything
+
+    def __str__(self) -> str:
+        parts = [f"{symbol} in {_set_text(values)}" for symbol, values in self.sets.items()]
+        return ", ".join(parts + [str(constraint) for constraint in self.constraints])
+
+    def latex(self) -> str:
+        """LaTeX of the domain, for use in mathematics mode."""
+        parts = [f"{sp.latex(symbol)} \\in {sp.latex(values)}" for symbol, values in self.sets.items()]
+        return ",\\; ".join(parts + [sp.latex(constraint) for constraint in self.constraints])
+
+    def sample(self, rng: random.Random) -> Point:
+        """One random rational point.
+
+        Raises
+        ------
+        ValueError
+            When no point is found that satisfies the constraints.
+        """
+        for _ in range(2000):
+            point: Point = {}
+            for symbol, values in self.sets.items():
+                scalars = {s: v for s, v in point.items() if not isinstance(v, tuple)}
+                concrete = values.subs(scalars)
+                if symbol in self.lengths:
+                    length = int(sp.sympify(self.lengths[symbol]).subs(scalars))
+                    point[symbol] = tuple(_draw(concrete, rng) for _ in range(length))
+                else:
+                    point[symbol] = _draw(concrete, rng)
+            if self.satisfies(point):
+                return point
+        raise ValueError(f"domain has no point that could be found: {self}")
+
+    def satisfies(self, point: Point) -> bool:
+        """Whether the constraints hold at a point."""
+        return all(holds(constraint, point) for constraint in self.constraints)
+
+    def contains(self, point: Point) -> bool:
+        """Whether a point lies in every set and satisfies the constraints."""
+        return self.violation(point) is None and self.satisfies(point)
+
+    def violation(self, point: Point) -> Any:
+        """The first symbol of the point whose value is outside its set, or None."""
+        scalars = {s: v for s, v in point.items() if not isinstance(v, tuple)}
+        for symbol, values in self.sets.items():
+            if symbol not in point:
+                continue
+            entries = point[symbol] if isinstance(point[symbol], tuple) else (point[symbol],)
+            concrete = values.subs(scalars)
+            if not all(concrete.contains(sp.sympify(entry)) == sp.true for entry in entries):
+                return symbol
+        return None
+
+
+def holds(relation: sp.Basic, point: Point) -> bool:
+    """Whether a relation between the scalars of a point is true there."""
+    scalars = {s: v for s, v in point.items() if not isinstance(v, tuple)}
+    return bool(relation.subs(scalars) == sp.true)
+
+
+def _set_text(values: sp.Set) -> str:
+    if isinstance(values, sp.Interval):
+        left = "(" if values.left_open else "["
+        right = ")" if values.right_open else "]"
+        return f"{left}{values.start}, {values.end}{right}"
+    if isinstance(values, sp.Range):
+        return f"{{{values.start}, {values.start + 1}, ...}}" if values.stop is sp.oo else str(values)
+    return str(values)
+
+
+def _draw(values: sp.Set, rng: random.Random) -> sp.Expr:
+    if isinstance(values, sp.FiniteSet):
+        return rng.choice(sorted(values.args, key=sp.default_sort_key))
+    if isinstance(values, sp.Range):
+        start = int(values.start)
+        stop = start + MAX_DRAWN_INTEGER if values.stop is sp.oo else int(values.stop)
+        return sp.Integer(rng.randrange(start, stop))
+    if values in (sp.S.Reals, sp.S.Integers):
+        values = sp.Interval(-sp.oo, sp.oo)
+    if not isinstance(values, sp.Interval):
+        raise TypeError(f"no way to draw from {values}")
+    return _draw_from_interval(values, rng)
+
+
+def _draw_from_interval(values: sp.Interval, rng: random.Random) -> sp.Expr:
+    # Special points hide terms, so numerators and denominators are random; scales differ by a factor 50.
+    fraction = sp.Rational(rng.randrange(1, 997), 997)
+    low, high = values.start, values.end
+    if low.is_finite and high.is_finite:
+        return low + (high - low) * fraction
+    size = fraction * rng.choice((sp.Rational(1, 10), 1, 1, 2, 5))
+    if low.is_finite:
+        return low + size
+    if high.is_finite:
+        return high - size
+    return size * rng.choice((-1, 1))

@@ -1,0 +1,638 @@
+"""The value of an expression at a point, as a ball that contains it (python-flint) or as a 50-digit sample.
+
+The evaluator reads definitions as they stand: a ``Derivative`` is evaluated by dual numbers, an ``Integral``
+by rigorous quadrature with a bound for the tail, a ``Sum`` term by term. It shares no code with SymPy's
+``diff``, ``integrate`` and ``simplify``, which it is there to control.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import mpmath
+import sympy as sp
+
+from derivations.machinery.domain import Point
+from derivations.normal import Phi, phi
+
+try:
+    import flint
+except ImportError:  # the optional extra "rigorous"
+    flint = None
+
+DIGITS = 60
+"""Working precision; equality is accepted only to ``AGREEMENT``."""
+AGREEMENT = sp.Float(10) ** -45
+TAIL = 12  # the tail of an improper integral is cut where its bound is below exp(-TAIL**2)
+
+
+class Unevaluable(ValueError):
+    """An expression holds something that cannot be evaluated at a point."""
+
+
+@dataclass(frozen=True)
+class Dual:
+    """A value and its derivative; ``level`` tells nested derivatives apart."""
+
+    value: Any
+    slope: Any
+    level: int
+
+    def _parts(self, other: Any) -> tuple[Any, Any]:
+        if isinstance(other, Dual) and other.level == self.level:
+            return other.value, other.slope
+        return other, 0
+
+    def _yields(self, other: Any) -> bool:
+        return isinstance(other, Dual) and other.level > self.level
+
+    def __add__(self, other: Any) -> Any:
+        if self._yields(other):
+            return other.__radd__(self)
+        value, slope = self._parts(other)
+        return Dual(self.value + value, self.slope + slope, self.level)
+
+    __radd__ = __add__
+
+    def __neg__(self) -> Dual:
+        return Dual(-self.value, -self.slope, self.level)
+
+    def __mul__(self, other: Any) -> Any:
+        if self._yields(other):
+            return other.__rmul__(self)
+        value, slope = self._parts(other)
+        return Dual(self.value * value, self.slope * value + self.value * slope, self.level)
+
+    __rmul__ = __mul__
+
+
+class BallArithmetic:
+    """Real balls of python-flint: every result contains the true value."""
+
+    evidence = "enclosed"
+
+    def __init__(self) -> None:
+        flint.ctx.dps = DIGITS
+
+    def rational(self, number: sp.Rational) -> Any:
+        return flint.arb(flint.fmpq(int(number.p), int(number.q)))
+
+    def pi(self) -> Any:
+        return flint.arb.pi()
+
+    def apply(self, name: str, x: Any) -> Any:
+        if name == "log" and isinstance(x, flint.arb) and not x > 0:
+            raise Unevaluable("logarithm of a ball that is not positive")
+        if name == "lambertw_minus1":
+            return x.lambertw(-1)
+        return getattr(x, name)()
+
+    def power(self, base: Any, exponent: Any) -> Any:
+        return base**exponent
+
+    def sign(self, x: Any) -> int:
+        if x > 0:
+            return 1
+        if x < 0:
+            return -1
+        if x.is_zero():
+            return 0
+        raise Unevaluable("a sign that the ball does not decide")
+
+    def round_half_even(self, x: Any) -> Any:
+        return self.floor(x + self.rational(sp.Rational(1, 2)), half_even=True)
+
+    def floor(self, x: Any, half_even: bool = False) -> Any:
+        unique = x.floor().unique_fmpz()
+        if unique is None:
+            raise Unevaluable("a floor that the ball does not decide")
+        if half_even and x.is_integer() and x.is_exact() and int(unique) % 2:
+            unique -= 1
+        return flint.arb(unique)
+
+    def midpoint(self, low: Any, high: Any) -> Any:
+        return (low + high) / 2
+
+    def exact_end(self, x: Any) -> Any:
+        """The end of an interval of integration: its midpoint would lose the ball, so the ball is kept."""
+        return x
+
+    def integrate(self, integrand: Callable[[Any], Any], low: Any, high: Any) -> Any:
+        def wrapped(z: Any, analytic: bool) -> Any:
+            try:
+                return integrand(z)
+            except (ZeroDivisionError, Unevaluable):
+                return flint.acb("nan")
+
+        result = flint.acb.integral(wrapped, flint.acb(low), flint.acb(high))
+        return result.real
+
+    def widen(self, x: Any, bound: Any) -> Any:
+        return x + flint.arb(0, bound.upper())
+
+    def agree(self, x: Any, y: Any) -> bool:
+        difference = x - y
+        scale = 1 + abs(x).upper()
+        width_ok = difference.rad() < scale * self.rational(sp.Rational(1, 10**45))
+        return bool(difference.contains(0) and width_ok)
+
+    def text(self, x: Any) -> str:
+        return str(x.str(20, radius=False))
+
+
+class SampleArithmetic:
+    """mpmath at the same working precision: no bound, hence samples and no enclosures."""
+
+    evidence = "sampled"
+
+    def __init__(self) -> None:
+        self.mp = mpmath.mp.clone()
+        self.mp.dps = DIGITS
+
+    def rational(self, number: sp.Rational) -> Any:
+        return self.mp.mpf(int(number.p)) / int(number.q)
+
+    def pi(self) -> Any:
+        return +self.mp.pi
+
+    def apply(self, name: str, x: Any) -> Any:
+        if name == "lambertw_minus1":
+            return self.mp.lambertw(x, -1).real
+        if name == "lambertw":
+            return self.mp.lambertw(x).real
+        return getattr(self.mp, name)(x)
+
+    def power(self, base: Any, exponent: Any) -> Any:
+        return base**exponent
+
+    def sign(self, x: Any) -> int:
+        return int(self.mp.sign(x))
+
+    def floor(self, x: Any) -> Any:
+        return self.mp.floor(x)
+
+    def round_half_even(self, x: Any) -> Any:
+        return self.mp.nint(x)
+
+    def midpoint(self, low: Any, high: Any) -> Any:
+        return (low + high) / 2
+
+    def integrate(self, integrand: Callable[[Any], Any], low: Any, high: Any) -> Any:
+        pieces = max(2, int(self.mp.ceil((high - low) / 2)))
+        return self.mp.quad(integrand, self.mp.linspace(low, high, pieces + 1))
+
+    def widen(self, x: Any, bound: Any) -> Any:
+        return x
+
+    def agree(self, x: Any, y: Any) -> bool:
+        return bool(abs(x - y) <= (1 + abs(x)) * self.mp.mpf(10) ** -40)
+
+    def text(self, x: Any) -> str:
+        return str(self.mp.nstr(x, 20))
+
+
+def arithmetic() -> BallArithmetic | SampleArithmetic:
+    """Ball arithmetic where python-flint is installed, else 50-digit samples."""
+    return SampleArithmetic() if flint is None else BallArithmetic()
+
+
+Environment = Mapping[Any, Any]
+
+
+class Evaluator:
+    """Evaluates expressions over one arithmetic.
+
+    A SymPy class of one's own takes part through a method ``_enclose(self, evaluator, environment)``.
+    """
+
+    def __init__(self, numbers: BallArithmetic | SampleArithmetic | None = None) -> None:
+        self.numbers = numbers if numbers is not None else arithmetic()
+
+    def at(self, expr: sp.Expr, point: Point) -> Any:
+        """The value of the expression at a point of a domain."""
+        environment: dict[Any, Any] = {}
+        for symbol, value in point.items():
+            if isinstance(value, tuple):
+                environment[symbol] = [self.numbers.rational(sp.Rational(v)) for v in value]
+            elif sp.sympify(value).is_Rational:
+                environment[symbol] = self.numbers.rational(sp.Rational(value))
+            else:
+                environment[symbol] = self.evaluate(sp.sympify(value), {})
+            if not isinstance(value, tuple) and sp.sympify(value).is_Integer:
+                environment["exact", symbol] = int(value)
+        return self.evaluate(expr, environment)
+
+    def evaluate(self, expr: sp.Expr, env: Environment) -> Any:
+        """The value of the expression where the environment gives its symbols."""
+        own = getattr(expr, "_enclose", None)
+        if own is not None:
+            return own(self, env)
+        if isinstance(expr, sp.Rational):
+            return self.numbers.rational(expr)
+        if expr is sp.pi:
+            return self.numbers.pi()
+        if expr is sp.E:
+            return self.numbers.apply("exp", self.numbers.rational(sp.S.One))
+        if isinstance(expr, sp.Symbol):
+            if expr not in env:
+                raise Unevaluable(f"no value for the symbol {expr}")
+            return env[expr]
+        method = _METHODS.get(type(expr))
+        if method is None:
+            raise Unevaluable(f"no way to evaluate {type(expr).__name__}: {expr}")
+        return method(self, expr, env)
+
+    def integer(self, expr: sp.Expr, env: Environment) -> int:
+        """The exact value of an index or a bound of a sum."""
+        exact = {key[1]: value for key, value in env.items() if isinstance(key, tuple) and key[0] == "exact"}
+        value = expr.subs(exact)
+        if not value.is_Integer:
+            raise Unevaluable(f"{expr} is not an integer at this point")
+        return int(value)
+
+    def function(self, name: str, x: Any) -> Any:
+        """A function of one argument, differentiated where the argument is a dual number."""
+        if not isinstance(x, Dual):
+            return self.numbers.apply(name, x)
+        value = self.function(name, x.value)
+        return Dual(value, x.slope * self._slope(name, x.value, value), x.level)
+
+    def _slope(self, name: str, x: Any, value: Any) -> Any:
+        if name == "exp":
+            return value
+        if name == "log":
+            return self.power(x, -1)
+        gaussian = self.function("exp", -(x * x)) * self.numbers.rational(sp.Integer(2))
+        gaussian = gaussian * self.power(self.numbers.pi(), sp.Rational(-1, 2))
+        if name in {"erf", "erfc"}:
+            return gaussian if name == "erf" else -gaussian
+        raise Unevaluable(f"no derivative known for {name}")
+
+    def power(self, base: Any, exponent: sp.Rational | int) -> Any:
+        """A power with a rational exponent."""
+        exponent = sp.Rational(exponent)
+        if isinstance(base, Dual):
+            slope = (
+                self.power(base.value, exponent - 1) * self.numbers.rational(exponent) * base.slope
+                if exponent != 0
+                else base.slope * 0
+            )
+            return Dual(self.power(base.value, exponent), slope, base.level)
+        if exponent.is_Integer:
+            return base ** int(exponent)
+        if exponent.q == 2:
+            return self.numbers.apply("sqrt", base) ** int(exponent.p)
+        return self.numbers.power(base, self.numbers.rational(exponent))
+
+    def sign(self, x: Any) -> int:
+        """The sign of a value; that of a dual number is the sign of its value."""
+        return self.sign(x.value) if isinstance(x, Dual) else self.numbers.sign(x)
+
+    def truth(self, condition: sp.Basic, env: Environment) -> bool:
+        """Whether a relation holds."""
+        if condition == sp.true or condition == sp.false:
+            return bool(condition)
+        if isinstance(condition, sp.And):
+            return all(self.truth(arg, env) for arg in condition.args)
+        if isinstance(condition, sp.Or):
+            return any(self.truth(arg, env) for arg in condition.args)
+        if isinstance(condition, sp.Not):
+            return not self.truth(condition.args[0], env)
+        sign = self.sign(self.evaluate(condition.lhs - condition.rhs, env))
+        return {
+            sp.StrictLessThan: sign < 0,
+            sp.LessThan: sign <= 0,
+            sp.StrictGreaterThan: sign > 0,
+            sp.GreaterThan: sign >= 0,
+            sp.Equality: sign == 0,
+            sp.Unequality: sign != 0,
+        }[type(condition)]
+
+    # -- one method for each kind of node ------------------------------------------------------------
+
+    def _add(self, expr: sp.Expr, env: Environment) -> Any:
+        total = self.evaluate(expr.args[0], env)
+        for arg in expr.args[1:]:
+            total = total + self.evaluate(arg, env)
+        return total
+
+    def _mul(self, expr: sp.Expr, env: Environment) -> Any:
+        product = self.evaluate(expr.args[0], env)
+        for arg in expr.args[1:]:
+            product = product * self.evaluate(arg, env)
+        return product
+
+    def _pow(self, expr: sp.Expr, env: Environment) -> Any:
+        exponent = expr.exp
+        if not exponent.is_Rational and exponent.is_integer:
+            exponent = sp.Integer(self.integer(exponent, env))
+        base = self.evaluate(expr.base, env)
+        if exponent.is_Rational:
+            return self.power(base, exponent)
+        return self.function("exp", self.evaluate(exponent, env) * self.function("log", base))
+
+    def _named(self, expr: sp.Expr, env: Environment) -> Any:
+        return self.function(type(expr).__name__, self.evaluate(expr.args[0], env))
+
+    def _phi(self, expr: sp.Expr, env: Environment) -> Any:
+        return self.evaluate(sp.exp(-(expr.args[0] ** 2) / 2) / sp.sqrt(2 * sp.pi), env)
+
+    def _Phi(self, expr: sp.Expr, env: Environment) -> Any:
+        x = self.evaluate(expr.args[0], env)
+        scale = self.power(self.numbers.rational(sp.Integer(2)), sp.Rational(-1, 2))
+        return self.function("erfc", -(x * scale)) * self.numbers.rational(sp.Rational(1, 2))
+
+    def _lambertw(self, expr: sp.Expr, env: Environment) -> Any:
+        branch = expr.args[1] if len(expr.args) == 2 else sp.S.Zero
+        x = self.evaluate(expr.args[0], env)
+        return self.numbers.apply("lambertw" if branch == 0 else "lambertw_minus1", x)
+
+    def _abs(self, expr: sp.Expr, env: Environment) -> Any:
+        x = self.evaluate(expr.args[0], env)
+        sign = self.sign(x)
+        if isinstance(x, Dual) and sign == 0:
+            raise Unevaluable("derivative of an absolute value at zero")
+        return x * sign
+
+    def _sign(self, expr: sp.Expr, env: Environment) -> Any:
+        return self.numbers.rational(sp.Integer(self.sign(self.evaluate(expr.args[0], env))))
+
+    def _extremum(self, expr: sp.Expr, env: Environment) -> Any:
+        wanted = 1 if isinstance(expr, sp.Max) else -1
+        best = self.evaluate(expr.args[0], env)
+        for arg in expr.args[1:]:
+            value = self.evaluate(arg, env)
+            if self.sign(value + -best) == wanted:
+                best = value
+        return best
+
+    def _heaviside(self, expr: sp.Expr, env: Environment) -> Any:
+        sign = self.sign(self.evaluate(expr.args[0], env))
+        if sign == 0:
+            return self.evaluate(expr.args[1], env)
+        return self.numbers.rational(sp.Integer(1 if sign > 0 else 0))
+
+    def _floor(self, expr: sp.Expr, env: Environment) -> Any:
+        x = self.evaluate(expr.args[0], env)
+        return self.numbers.floor(x.value if isinstance(x, Dual) else x)
+
+    def _piecewise(self, expr: sp.Expr, env: Environment) -> Any:
+        for value, condition in expr.args:
+            if self.truth(condition, env):
+                return self.evaluate(value, env)
+        raise Unevaluable(f"no piece holds at this point: {expr}")
+
+    def _indexed(self, expr: sp.Expr, env: Environment) -> Any:
+        entries = env[expr.base]
+        index = self.integer(expr.indices[0], env)
+        if not 1 <= index <= len(entries):
+            raise Unevaluable(f"index {index} outside 1..{len(entries)}")
+        return entries[index - 1]
+
+    def _delta(self, expr: sp.Expr, env: Environment) -> Any:
+        equal = self.integer(expr.args[0], env) == self.integer(expr.args[1], env)
+        return self.numbers.rational(sp.Integer(int(equal)))
+
+    def _sum(self, expr: sp.Sum, env: Environment) -> Any:
+        return self._sum_over(expr.function, list(expr.limits), env)
+
+    def _sum_over(self, function: sp.Expr, limits: list[Any], env: Environment) -> Any:
+        if not limits:
+            return self.evaluate(function, env)
+        index, low, high = limits[-1]
+        total = self.numbers.rational(sp.S.Zero)
+        for value in range(self.integer(low, env), self.integer(high, env) + 1):
+            inner = {**env, index: self.numbers.rational(sp.Integer(value)), ("exact", index): value}
+            total = total + self._sum_over(function, limits[:-1], inner)
+        return total
+
+    def _subs(self, expr: sp.Subs, env: Environment) -> Any:
+        inner = dict(env)
+        for variable, value in zip(expr.variables, expr.point, strict=True):
+            inner[variable] = self.evaluate(value, env)
+        return self.evaluate(expr.expr, inner)
+
+    def _derivative(self, expr: sp.Derivative, env: Environment) -> Any:
+        variables = [v for v, count in expr.variable_count for _ in range(int(count))]
+        return self._derivative_in(expr.expr, variables, env, 0)
+
+    def _derivative_in(self, function: sp.Expr, variables: list[Any], env: Environment, depth: int) -> Any:
+        if not variables:
+            return self.evaluate(function, env)
+        *rest, variable = variables
+        level = 1 + max((_level(v) for v in env.values()), default=0)
+        one = self.numbers.rational(sp.S.One)
+        inner = dict(env)
+        if isinstance(variable, sp.Indexed):
+            entries = list(env[variable.base])
+            index = self.integer(variable.indices[0], env) - 1
+            entries[index] = Dual(entries[index], one, level)
+            inner[variable.base] = entries
+        else:
+            inner[variable] = Dual(env[variable], one, level)
+        value = self._derivative_in(function, rest, inner, depth + 1)
+        if isinstance(value, Dual) and value.level == level:
+            return value.slope
+        return self.numbers.rational(sp.S.Zero)
+
+    def _integral(self, expr: sp.Integral, env: Environment) -> Any:
+        if len(expr.limits) != 1 or len(expr.limits[0]) != 3:
+            raise Unevaluable(f"only integrals over one interval are evaluated: {expr}")
+        ((variable, low, high),) = expr.limits
+        if any(_level(env[s]) for s in expr.free_symbols if s in env):
+            raise Unevaluable("the derivative of an integral is evaluated under the integral sign only")
+        kinks = [self.evaluate(k, env) for k in _kinks(expr.function, variable)]
+        total = self.numbers.rational(sp.S.Zero)
+        ends, tails = self._finite_ends(expr, variable, low, high, env)
+        inside = sorted(
+            (k for k in kinks if self.sign(k + -ends[0]) > 0 and self.sign(ends[1] + -k) > 0),
+            key=lambda k: float(self.numbers.text(k)),
+        )
+        points = [ends[0], *inside, ends[1]]
+        for left, right in zip(points, points[1:], strict=False):
+            middle = self.numbers.midpoint(left, right)
+            smooth = self._branch(expr.function, variable, {**env, variable: middle})
+            total = total + self._smooth_integral(smooth, variable, left, right, env)
+        for tail in tails:
+            total = self.numbers.widen(total, tail)
+        return total
+
+    def _smooth_integral(self, function: sp.Expr, variable: Any, low: Any, high: Any, env: Environment) -> Any:
+        if function == 0:
+            return self.numbers.rational(sp.S.Zero)
+        return self.numbers.integrate(lambda z: self.evaluate(function, {**env, variable: z}), low, high)
+
+    def _branch(self, function: sp.Expr, variable: Any, env: Environment) -> sp.Expr:
+        """The smooth expression that the integrand is around the point of the environment."""
+
+        def resolve(node: sp.Expr) -> sp.Expr:
+            if not node.args or not node.has(variable):
+                return node
+            if isinstance(node, sp.Piecewise):
+                for value, condition in node.args:
+                    if self.truth(condition, env):
+                        return resolve(value)
+                raise Unevaluable(f"no piece holds: {node}")
+            if isinstance(node, sp.Abs):
+                return resolve(node.args[0]) * self.sign(self.evaluate(node.args[0], env))
+            if isinstance(node, sp.sign):
+                return sp.Integer(self.sign(self.evaluate(node.args[0], env)))
+            if isinstance(node, sp.Heaviside):
+                return sp.Integer((1 + self.sign(self.evaluate(node.args[0], env))) // 2)
+            if isinstance(node, sp.Max | sp.Min):
+                value = self.evaluate(node, env)
+                return next(
+                    resolve(arg) for arg in node.args if self.sign(self.evaluate(arg, env) + -value) == 0
+                    or self.evaluate(arg, env) is value
+                )
+            return node.func(*[resolve(arg) for arg in node.args])
+
+        return resolve(_max_as_abs(function, variable))
+
+    def _finite_ends(
+        self, expr: sp.Integral, variable: Any, low: sp.Expr, high: sp.Expr, env: Environment
+    ) -> tuple[list[Any], list[Any]]:
+        ends: list[Any] = []
+        tails: list[Any] = []
+        for end, sign in ((low, -1), (high, 1)):
+            if end in (sp.oo, -sp.oo):
+                cut, bound = self._tail(expr.function, variable, sign, env)
+                ends.append(cut)
+                tails.append(bound)
+            else:
+                ends.append(self.evaluate(end, env))
+        return ends, tails
+
+    def _tail(self, function: sp.Expr, variable: Any, sign: int, env: Environment) -> tuple[Any, Any]:
+        """Where an integral to infinity is cut, and a bound for what is cut off.
+
+        Beyond the cut T the integrand is ``p(z) exp(q(z))`` with polynomials p and q, q concave. With
+        p-bar the polynomial of absolute coefficients, ``p-bar(z) <= p-bar(T) exp((z - T) deg/T)`` and
+        ``q(z) <= q(T) + q'(T) (z - T)``, so the tail is at most ``p-bar(T) exp(q(T)) / (-q'(T) - deg/T)``.
+        """
+        t = sp.Symbol("t_tail", positive=True)
+        numbers = self.numbers
+        kinks = [self.evaluate(k, env) for k in _kinks(function, variable)]
+        reach = numbers.rational(sp.Integer(TAIL))
+        for kink in kinks:
+            reach = reach + kink * self.sign(kink)
+        for _ in range(40):
+            here = {**env, variable: reach * sign}
+            smooth = self._branch(function, variable, here).subs(variable, sign * t)
+            if smooth == 0:
+                return reach * sign, numbers.rational(sp.S.Zero)
+            p, q = _polynomial_times_exponential(smooth, t, self, env)
+            exponent = sum((c * reach**k for k, c in enumerate(q)), start=numbers.rational(sp.S.Zero))
+            slope = sum((c * k * reach ** (k - 1) for k, c in enumerate(q) if k), start=reach * 0)
+            size = sum((c * self.sign_or_one(c) * reach**k for k, c in enumerate(p)), start=reach * 0)
+            degree = len(p) - 1
+            if len(q) == 3 and self.sign(q[2]) > 0:
+                raise Unevaluable("the integrand grows at infinity")
+            rate = -slope + -(numbers.rational(sp.Integer(degree)) / reach)
+            if self.sign(rate) > 0 and self.sign(exponent + TAIL**2) < 0:
+                return reach * sign, size * numbers.apply("exp", exponent) / rate
+            reach = reach * 3 / 2
+        raise Unevaluable(f"no bound found for the tail of {function}")
+
+    def sign_or_one(self, x: Any) -> int:
+        """The sign, or 1 for zero."""
+        return self.sign(x) or 1
+
+
+def _level(value: Any) -> int:
+    if isinstance(value, Dual):
+        return value.level
+    if isinstance(value, list):
+        return max((_level(v) for v in value), default=0)
+    return 0
+
+
+def _max_as_abs(function: sp.Expr, variable: Any) -> sp.Expr:
+    """Two-armed ``Max`` and ``Min`` through ``Abs``, whose branch is one sign."""
+
+    def two_armed(node: sp.Expr) -> sp.Expr:
+        first, second = node.args
+        size = sp.Abs(first - second)
+        return (first + second + (size if isinstance(node, sp.Max) else -size)) / 2
+
+    return function.replace(lambda e: isinstance(e, sp.Max | sp.Min) and len(e.args) == 2 and e.has(variable), two_armed)
+
+
+def _kinks(function: sp.Expr, variable: Any) -> list[sp.Expr]:
+    """Where a piecewise smooth integrand with linear switches is not smooth."""
+    switches: set[sp.Expr] = set()
+    for node in function.atoms(sp.Abs, sp.sign, sp.Heaviside):
+        switches.add(node.args[0])
+    for node in function.atoms(sp.Max, sp.Min):
+        switches.update(a - b for k, a in enumerate(node.args) for b in node.args[k + 1 :])
+    for node in function.atoms(sp.Piecewise):
+        for _, condition in node.args:
+            switches.update(r.lhs - r.rhs for r in condition.atoms(sp.core.relational.Relational))
+    roots = []
+    for switch in switches:
+        if not switch.has(variable):
+            continue
+        inner = switch.atoms(sp.Abs)
+        variants = [switch.xreplace({a: s * a.args[0] for a in inner}) for s in (1, -1)] if inner else [switch]
+        for variant in variants:
+            poly = sp.Poly(sp.expand(variant), variable)
+            if poly.degree() > 1:
+                raise Unevaluable(f"a switch that is not linear in {variable}: {switch}")
+            if poly.degree() == 1:
+                roots.append(-poly.coeff_monomial(1) / poly.coeff_monomial(variable))
+    return roots
+
+
+def _polynomial_times_exponential(
+    smooth: sp.Expr, t: sp.Symbol, evaluator: Evaluator, env: Environment
+) -> tuple[list[Any], list[Any]]:
+    """Coefficients of p (bounded term by term) and q in ``p(t) exp(q(t))``."""
+    exponents = {f for a in smooth.atoms(phi) for f in (-(a.args[0] ** 2) / 2,) if f.has(t)}
+    exponents |= {a.args[0] for a in smooth.atoms(sp.exp) if a.args[0].has(t)}
+    q = sp.Add(*exponents)
+    flat = smooth.replace(
+        lambda e: isinstance(e, phi) and e.has(t), lambda e: 1 / sp.sqrt(2 * sp.pi)
+    ).replace(lambda e: isinstance(e, sp.exp) and e.has(t), lambda e: sp.S.One)
+    # a symbolic power of a linear function is a polynomial once its order is a number
+    orders = {s: v for (tag, s), v in ((k, v) for k, v in env.items() if isinstance(k, tuple)) if tag == "exact"}
+    flat = flat.subs({s: v for s, v in orders.items() if any(p.exp.has(s) for p in flat.atoms(sp.Pow))})
+    try:
+        p_poly, q_poly = sp.Poly(sp.expand(flat), t), sp.Poly(sp.expand(q), t)
+    except sp.PolynomialError as error:
+        raise Unevaluable(f"no tail bound for {smooth}") from error
+    if q_poly.degree() not in (1, 2) or len(exponents) != 1:
+        raise Unevaluable(f"no tail bound for {smooth}")
+    values = []
+    for poly in (p_poly, q_poly):
+        ascending = poly.all_coeffs()[::-1]
+        values.append([evaluator.evaluate(c, env) for c in ascending])
+    return values[0], values[1]
+
+
+_METHODS: dict[type, Callable[[Evaluator, Any, Environment], Any]] = {
+    sp.Add: Evaluator._add,
+    sp.Mul: Evaluator._mul,
+    sp.Pow: Evaluator._pow,
+    sp.exp: Evaluator._named,
+    sp.log: Evaluator._named,
+    sp.erf: Evaluator._named,
+    sp.erfc: Evaluator._named,
+    phi: Evaluator._phi,
+    Phi: Evaluator._Phi,
+    sp.LambertW: Evaluator._lambertw,
+    sp.Abs: Evaluator._abs,
+    sp.sign: Evaluator._sign,
+    sp.Max: Evaluator._extremum,
+    sp.Min: Evaluator._extremum,
+    sp.Heaviside: Evaluator._heaviside,
+    sp.floor: Evaluator._floor,
+    sp.Piecewise: Evaluator._piecewise,
+    sp.Indexed: Evaluator._indexed,
+    sp.KroneckerDelta: Evaluator._delta,
+    sp.Sum: Evaluator._sum,
+    sp.Subs: Evaluator._subs,
+    sp.Derivative: Evaluator._derivative,
+    sp.Integral: Evaluator._integral,
+}

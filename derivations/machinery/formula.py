@@ -1,0 +1,216 @@
+"""A formula: what words mean, what they equal, where, and why."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+from typing import Any
+
+import sympy as sp
+from sympy.printing.defaults import Printable
+
+from derivations.machinery.code import code
+from derivations.machinery.derivation import Derivation, DerivationCheck, DerivationError
+from derivations.machinery.domain import Domain
+from derivations.machinery.enclosure import Evaluator
+from derivations.machinery.latex import align, latex
+
+SUBJECTS = ("batchnorm", "relu", "ternary", "pact")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a formula is printed: the id of a paper and the label of the equation."""
+
+    paper: str
+    equation: str
+
+    def __str__(self) -> str:
+        return f"{self.paper} ({self.equation})"
+
+
+@dataclass(frozen=True, repr=False)
+class Formula(Printable):
+    """A definition, the closed form that its derivation ends with, and the domain.
+
+    Attributes
+    ----------
+    name
+        ``subject.quantity``.
+    title
+        One line in the words of the field.
+    derivation
+        The chain from the definition to the closed form.
+    sources
+        Papers and equations that state it.
+    related
+        Names of related formulas.
+    notes
+        What happens where the domain ends, and conventions.
+    """
+
+    name: str
+    title: str
+    derivation: Derivation
+    sources: tuple[Source, ...] = ()
+    related: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def definition(self) -> sp.Expr:
+        """What the words mean, unevaluated."""
+        return self.derivation.definition
+
+    @property
+    def domain(self) -> Domain:
+        """The set of each symbol and the relations between them."""
+        return self.derivation.domain
+
+    @property
+    def closed_form(self) -> sp.Expr:
+        """What the derivation ends with."""
+        return self.derivation.conclusion
+
+    @property
+    def statement(self) -> sp.Eq:
+        """``definition = closed form``."""
+        return sp.Eq(self.definition, self.closed_form, evaluate=False)
+
+    def check(self, seed: int = 0) -> DerivationCheck:
+        """Prove and enclose every step of the derivation."""
+        return self.derivation.check(seed)
+
+    def assert_holds(self, seed: int = 0) -> None:
+        """Raise unless every step holds.
+
+        Raises
+        ------
+        DerivationError
+            Names the step, the two sides, and a point where they differ.
+        """
+        failures = self.check(seed).failures
+        if failures:
+            raise DerivationError(f"{self.name}: {failures[0]}")
+
+    def _latex(self, printer: Any = None) -> str:
+        return f"{latex(self.definition)} = {latex(self.closed_form)}"
+
+    def _sympystr(self, printer: Any = None) -> str:
+        return f"Formula({self.name}: {self.closed_form})"
+
+    def latex(self) -> str:
+        """LaTeX of the closed form."""
+        return latex(self.closed_form)
+
+    def latex_statement(self) -> str:
+        """LaTeX of ``definition = closed form``."""
+        return self._latex()
+
+    def latex_derivation(self) -> str:
+        """LaTeX of the derivation: an ``align*`` environment with the reasons beside the steps."""
+        return align(self.definition, [(s.expression, s.reason) for s in self.derivation.steps])
+
+    def code(self, target: str) -> str:
+        """Source text of a function that computes the closed form.
+
+        Parameters
+        ----------
+        target
+            ``"numpy"``, ``"torch"``, ``"jax"`` or ``"c"``.
+        """
+        used = self.closed_form.free_symbols
+        arguments = [s for s in self.domain.sets if getattr(s, "label", s) in used or s in used]
+        return code(self.closed_form, target, self.name.replace(".", "_"), arguments)
+
+    @property
+    def arguments(self) -> tuple[sp.Symbol, ...]:
+        """The scalars that the closed form depends on, in the order of the domain."""
+        return tuple(s for s in self.domain.sets if s in self.closed_form.free_symbols)
+
+    def evaluate(self, digits: int = 15, **values: Any) -> sp.Float:
+        """The closed form at a point, from 60-digit arithmetic.
+
+        Parameters
+        ----------
+        digits
+            Digits of the result.
+        **values
+            A number for each symbol; a sequence of numbers for each indexed quantity.
+
+        Raises
+        ------
+        ValueError
+            Names a missing or unknown symbol, or one whose value lies outside the domain.
+        """
+        by_name = {str(getattr(s, "label", s)): s for s in self.domain.sets}
+        point: dict[Any, Any] = {}
+        for name, value in values.items():
+            if name not in by_name:
+                known = ", ".join(by_name)
+                raise ValueError(f"{self.name} has no symbol {name!r}; it has {known}")
+            point[by_name[name]] = _exact(name, value)
+        free = {str(s) for s in self.closed_form.free_symbols}
+        missing = [name for name in by_name if name not in values and name in free]
+        if missing:
+            raise ValueError(f"{self.name} needs a value for {', '.join(missing)}")
+        bad = self.domain.violation(point)
+        if bad is not None:
+            raise ValueError(f"{bad} = {values[str(getattr(bad, 'label', bad))]} is outside the domain: {self.domain}")
+        if set(point) >= {s for c in self.domain.constraints for s in c.free_symbols} and not self.domain.satisfies(
+            point
+        ):
+            given = ", ".join(f"{name} = {value}" for name, value in values.items())
+            raise ValueError(f"{given} is outside the domain: {self.domain}")
+        evaluator = Evaluator()
+        return sp.Float(evaluator.numbers.text(evaluator.at(self.closed_form, point)), digits)
+
+
+def _exact(name: str, value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return tuple(_exact(name, entry) for entry in value)
+    try:
+        number = sp.Rational(str(value)) if not isinstance(value, sp.Expr) else value
+    except (TypeError, ValueError, ZeroDivisionError):
+        raise ValueError(f"{name} must be a finite number, got {value!r}") from None
+    if not number.is_finite:
+        raise ValueError(f"{name} must be a finite number, got {value!r}")
+    return number
+
+
+@cache
+def catalog() -> Mapping[str, Formula]:
+    """All formulas by name, derived when first asked for.
+
+    Examples
+    --------
+    >>> from derivations import catalog
+    >>> catalog()["relu.mean"].closed_form
+    a*Phi(a) + phi(a)
+    """
+    formulas: dict[str, Formula] = {}
+    for subject in SUBJECTS:
+        for formula in importlib.import_module(f"derivations.{subject}").formulas():
+            if formula.name in formulas:
+                raise ValueError(f"two formulas are called {formula.name}")
+            formulas[formula.name] = formula
+    return MappingProxyType(formulas)
+
+
+def find(name: str) -> Formula:
+    """The formula of that name.
+
+    Raises
+    ------
+    KeyError
+        With the nearest names.
+    """
+    known = catalog()
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+    hint = f"; did you mean {', '.join(near)}?" if near else ""
+    raise KeyError(f"no formula is called {name!r}{hint}")

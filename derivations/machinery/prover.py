@@ -1,0 +1,276 @@
+"""Is this difference zero for all symbols in their domains?  Yes, or not known.
+
+Nothing here evaluates numerically and nothing here trusts SymPy to integrate or to take a limit that the
+certificate does not name: an integral is accepted on the derivative of its antiderivative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import sympy as sp
+
+from derivations.machinery.domain import Domain
+from derivations.machinery.sums import expand_sums
+from derivations.normal import Phi, phi
+
+
+class Certificate(Protocol):
+    """Why two expressions are equal, where plain algebra does not show it."""
+
+    def proves(self, left: sp.Expr, right: sp.Expr, domain: Domain) -> bool:
+        """Whether the certificate establishes ``left == right`` on the domain."""
+        ...
+
+
+@dataclass(frozen=True)
+class Antiderivative:
+    """The fundamental theorem of calculus: integrals are settled by differentiating ``primitive``.
+
+    ``left - right`` must be a linear combination of integrals over one interval, plus a remainder. It is zero
+    when ``primitive`` differentiates to the combined integrand and its boundary values cancel the remainder.
+    """
+
+    primitive: sp.Expr
+    variable: sp.Symbol
+
+    def proves(self, left: sp.Expr, right: sp.Expr, domain: Domain) -> bool:
+        """Whether derivative and boundary values of the primitive fit ``left - right``."""
+        combined = _combine_integrals(sp.expand(left - right), self.variable)
+        if combined is None:
+            return False
+        integrand, (low, high), remainder = combined
+        if not is_zero(sp.diff(self.primitive, self.variable) - integrand, domain):
+            return False
+        boundary = boundary_value(self.primitive, self.variable, high) - boundary_value(
+            self.primitive, self.variable, low
+        )
+        return is_zero(boundary + remainder, domain)
+
+
+@dataclass(frozen=True, init=False)
+class Lemmas:
+    """Equalities derived elsewhere: each left side, wherever it stands, is replaced by its right side.
+
+    Parameters
+    ----------
+    *equalities
+        Pairs (definition, conclusion) of derivations that are checked on their own.
+    """
+
+    equalities: tuple[tuple[sp.Expr, sp.Expr], ...]
+
+    def __init__(self, *equalities: tuple[sp.Expr, sp.Expr]) -> None:
+        object.__setattr__(self, "equalities", equalities)
+
+    def apply(self, expr: sp.Expr) -> sp.Expr:
+        """The expression with every known left side replaced."""
+        return expr.xreplace(dict(self.equalities))
+
+    def proves(self, left: sp.Expr, right: sp.Expr, domain: Domain) -> bool:
+        """Whether the two sides agree after replacement."""
+        return is_zero(self.apply(left) - right, domain)
+
+
+@dataclass(frozen=True)
+class SplitIntegral:
+    """Additivity over adjacent intervals: the pieces cover the interval and agree with the integrand on it.
+
+    On each piece the variable is written through a positive fresh symbol, so that ``Max``, ``Abs``,
+    ``Heaviside`` and ``Piecewise`` resolve by their own rules.
+    """
+
+    def proves(self, left: sp.Expr, right: sp.Expr, domain: Domain) -> bool:
+        """Whether the integrals on the right are the one on the left, cut in pieces (zero pieces left out)."""
+        whole = left.atoms(sp.Integral)
+        if len(whole) != 1:
+            return False
+        (integral,) = whole
+        ((variable, low, high),) = integral.limits
+        factor = left.coeff(integral) if left != integral else sp.S.One
+        if left - factor * integral != 0 and sp.expand(left - factor * integral) != 0:
+            return False
+        pieces = []
+        for term in sp.Add.make_args(right):
+            inside = [a for a in sp.Mul.make_args(term) if isinstance(a, sp.Integral)]
+            if len(inside) != 1 or inside[0].limits[0][0] != variable:
+                return False
+            scale = term / inside[0]
+            pieces.append((inside[0].limits[0][1], inside[0].limits[0][2], scale * inside[0].function))
+        return _cover(pieces, low, high, variable, factor * integral.function, domain)
+
+
+def _cover(
+    pieces: list[tuple[sp.Expr, sp.Expr, sp.Expr]],
+    low: sp.Expr,
+    high: sp.Expr,
+    variable: sp.Symbol,
+    integrand: sp.Expr,
+    domain: Domain,
+) -> bool:
+    at = low
+    remaining = list(pieces)
+    while at != high:
+        piece = next((p for p in remaining if sp.expand(p[0] - at) == 0 or p[0] == at), None)
+        if piece is None:  # a gap: allowed only where the integrand vanishes
+            upper = [p[0] for p in remaining if p[0] != at]
+            stop = upper[0] if upper else high
+            piece = (at, stop, sp.S.Zero)
+        else:
+            remaining.remove(piece)
+        start, stop, claimed = piece
+        if not is_zero(resolve_between(integrand - claimed, variable, start, stop), domain):
+            return False
+        at = stop
+    return not remaining
+
+
+def resolve_between(expr: sp.Expr, variable: sp.Symbol, low: sp.Expr, high: sp.Expr) -> sp.Expr:
+    """The expression for ``low < variable < high``, in terms of positive fresh symbols (interval non-empty)."""
+    t, width = sp.Symbol("t_", positive=True), sp.Symbol("w_", positive=True)
+    if low == -sp.oo and high == sp.oo:
+        return expr
+    if high == sp.oo:
+        return sp.expand_mul(expr.subs(variable, low + t)) if expr.has(variable) else expr
+    if low == -sp.oo:
+        return expr.subs(variable, high - t)
+    # variable = low + t, high = low + t + width
+    solved = sp.solve(high - low - t - width, sorted(high.free_symbols | low.free_symbols, key=str), dict=True)
+    if not solved:
+        return expr.subs(variable, low + t)
+    return expr.subs(variable, low + t).subs(solved[0])
+
+
+def boundary_value(primitive: sp.Expr, variable: sp.Symbol, end: sp.Expr) -> sp.Expr:
+    """Value or limit of a primitive at an end of the interval.
+
+    At infinity each term is either a multiple of ``Phi``, or decays because a Gaussian or an exponential
+    outgrows every power; a term of any other kind goes to ``sympy.limit``.
+    """
+    if end.is_finite is not False and end not in (sp.oo, -sp.oo):
+        return primitive.subs(variable, end)
+    total = sp.S.Zero
+    for term in sp.Add.make_args(sp.expand_mul(primitive)):
+        constant, varying = term.as_independent(variable, as_Add=False)
+        factors = sp.Mul.make_args(varying)
+        if any(_decays(f, variable, end) for f in factors) and all(
+            _decays(f, variable, end) or _grows_at_most_as_power(f, variable) for f in factors
+        ):
+            continue
+        if isinstance(varying, Phi):
+            total += constant * Phi(sp.limit(varying.args[0], variable, end))
+        else:
+            total += constant * sp.limit(varying, variable, end)
+    return total
+
+
+def _decays(factor: sp.Expr, variable: sp.Symbol, end: sp.Expr) -> bool:
+    if isinstance(factor, phi):
+        return bool(sp.degree(factor.args[0], variable) == 1)
+    if isinstance(factor, sp.exp) and factor.args[0].is_polynomial(variable):
+        poly = sp.Poly(factor.args[0], variable)
+        sign = 1 if end == sp.oo or poly.degree() % 2 == 0 else -1
+        return bool(poly.degree() >= 1 and (sign * poly.LC()).is_negative)
+    return False
+
+
+def _grows_at_most_as_power(factor: sp.Expr, variable: sp.Symbol) -> bool:
+    if isinstance(factor, Phi):
+        return True
+    base, exponent = factor.as_base_exp()
+    return bool(base.is_polynomial(variable) and not exponent.has(variable))
+
+
+def _combine_integrals(
+    difference: sp.Expr, variable: sp.Symbol
+) -> tuple[sp.Expr, tuple[sp.Expr, sp.Expr], sp.Expr] | None:
+    integrand, remainder = sp.S.Zero, sp.S.Zero
+    interval: tuple[sp.Expr, sp.Expr] | None = None
+    for term in sp.Add.make_args(difference):
+        integrals = [a for a in sp.Mul.make_args(term) if isinstance(a, sp.Integral)]
+        if not integrals:
+            remainder += term
+            continue
+        ((inner, low, high),) = integrals[0].limits
+        if len(integrals) > 1 or (interval is not None and interval != (low, high)):
+            return None
+        interval = (low, high)
+        integrand += (term / integrals[0]) * integrals[0].function.subs(inner, variable)
+    return None if interval is None else (integrand, interval, remainder)
+
+
+def prove(left: sp.Expr, right: sp.Expr, domain: Domain, by: Certificate | None = None) -> bool:
+    """Whether ``left == right`` is shown on the whole domain, by algebra or by the certificate given."""
+    if by is not None:
+        return by.proves(left, right, domain)
+    return is_zero(left - right, domain)
+
+
+def is_zero(expr: sp.Expr, domain: Domain) -> bool:
+    """Whether algebra reduces the expression to zero, in every case of the domain."""
+    if expr == 0:
+        return True
+    if not domain.cases:
+        return _reduces_to_zero(expr)
+    return all(_reduces_to_zero(expr.subs(case.substitution)) for case in domain.cases)
+
+
+def _reduces_to_zero(expr: sp.Expr) -> bool:
+    expr = _resolve_relations(expand_sums(_differentiate(expr)))
+    return any(attempt(expr) for attempt in _ATTEMPTS)
+
+
+def _differentiate(expr: sp.Expr) -> sp.Expr:
+    return expr.replace(lambda e: isinstance(e, sp.Derivative), lambda e: e.doit(deep=False))
+
+
+def _resolve_relations(expr: sp.Expr) -> sp.Expr:
+    if not expr.has(sp.Piecewise):
+        return expr
+    return sp.piecewise_fold(expr)
+
+
+def _as_field_element(expr: sp.Expr) -> bool:
+    """Zero as an element of the field generated by its atoms and radicals."""
+    generators: dict[sp.Expr, sp.Symbol] = {}
+    degrees: dict[sp.Expr, int] = {}
+    for power in sorted(expr.atoms(sp.Pow), key=sp.count_ops):
+        if power.exp.is_Rational and not power.exp.is_Integer and not power.base.is_Number:
+            base = sp.expand(power.base)
+            degrees[base] = int(sp.ilcm(degrees.get(base, 1), power.exp.q))
+            generators.setdefault(base, sp.Dummy("r", positive=True))
+
+    def radical_to_generator(power: sp.Pow) -> sp.Expr:
+        base = sp.expand(power.base)
+        if base in generators and power.exp.is_Rational:
+            return generators[base] ** (power.exp * degrees[base])
+        return power
+
+    expr = expr.replace(lambda e: isinstance(e, sp.Pow), radical_to_generator)
+    numerator = sp.expand(sp.fraction(sp.together(expr))[0])
+    for base, generator in generators.items():
+        poly = sp.Poly(numerator, generator)
+        reduced = sp.S.Zero
+        for (exponent,), coefficient in poly.terms():
+            whole, rest = divmod(exponent, degrees[base])
+            reduced += coefficient * base**whole * generator**rest
+        numerator = sp.expand(sp.fraction(sp.together(reduced))[0])
+    return bool(numerator == 0)
+
+
+def _with_densities_written_out(expr: sp.Expr) -> bool:
+    written = expr.rewrite(sp.exp).rewrite(sp.erfc) if expr.has(phi, Phi) else expr
+    return bool(sp.simplify(sp.expand(sp.powsimp(sp.expand(written)))) == 0)
+
+
+def _by_simplify(expr: sp.Expr) -> bool:
+    return bool(sp.simplify(expr) == 0)
+
+
+_ATTEMPTS: tuple[Callable[[sp.Expr], bool], ...] = (
+    _as_field_element,
+    _with_densities_written_out,
+    _by_simplify,
+)

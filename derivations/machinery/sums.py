@@ -1,0 +1,99 @@
+"""Finite sums over an index, in the one form in which equal sums look equal.
+
+``Sum.doit`` turns sums over a Kronecker delta into piecewise expressions, or fails on them; here an index that
+runs over a whole batch meets only indices of the same batch, and the delta is simply contracted.
+"""
+
+from __future__ import annotations
+
+import sympy as sp
+
+INDEX = sp.Symbol("j_", integer=True, positive=True)
+
+
+def expand_sums(expr: sp.Expr) -> sp.Expr:
+    """The expression with every finite sum expanded to sums of monomials, constants pulled out.
+
+    Parameters
+    ----------
+    expr
+        Any expression; its sums have the form ``Sum(f, (j, 1, m))``.
+
+    Returns
+    -------
+    Expr
+        Equal to ``expr`` provided that each free index lies in the range of the sums that contract it.
+
+    Examples
+    --------
+    >>> import sympy as sp
+    >>> from derivations.machinery.sums import expand_sums
+    >>> i, j, m = sp.symbols("i j m", integer=True, positive=True)
+    >>> x = sp.IndexedBase("x", real=True)
+    >>> expand_sums(sp.Sum((x[j] - 1) * sp.KroneckerDelta(i, j), (j, 1, m)))
+    x[i] - 1
+    """
+    if not expr.args or isinstance(expr, sp.Indexed):
+        return expr
+    if isinstance(expr, sp.Sum):
+        return _expand_sum(expr)
+    if isinstance(expr, sp.Integral | sp.Derivative):
+        return expr
+    args = [expand_sums(arg) if isinstance(arg, sp.Expr) else arg for arg in expr.args]
+    rebuilt = expr.func(*args)
+    if isinstance(rebuilt, sp.Pow) and isinstance(rebuilt.base, sp.Add):
+        return sp.Pow(sp.expand(rebuilt.base), rebuilt.exp)
+    return rebuilt
+
+
+def _expand_sum(expr: sp.Sum) -> sp.Expr:
+    if len(expr.limits) != 1:
+        inner = sp.Sum(expr.function, *expr.limits[:-1])
+        return _expand_sum(sp.Sum(expand_sums(inner), expr.limits[-1]))
+    ((index, low, high),) = expr.limits
+    function = expand_sums(expr.function)
+    return sp.Add(*[_sum_term(term, index, low, high) for term in sp.Add.make_args(sp.expand(function))])
+
+
+def _sum_term(term: sp.Expr, index: sp.Symbol, low: sp.Expr, high: sp.Expr) -> sp.Expr:
+    constant, varying = term.as_independent(index, as_Add=False)
+    for delta in varying.atoms(sp.KroneckerDelta):
+        other = [arg for arg in delta.args if arg != index]
+        if index in delta.args and len(other) == 1:
+            rest = varying.xreplace({delta: sp.S.One})
+            # a power of a delta is the delta: every occurrence is replaced at once
+            return constant * rest.subs(index, other[0])
+    if varying == 1:
+        return constant * (high - low + 1)
+    return constant * sp.Sum(varying.subs(index, INDEX), (INDEX, low, high))
+
+
+def contract(expr: sp.Expr) -> sp.Expr:
+    """Sums over a Kronecker delta contracted, other sums left as they are written.
+
+    Examples
+    --------
+    >>> import sympy as sp
+    >>> from derivations.machinery.sums import contract
+    >>> i, j, m = sp.symbols("i j m", integer=True, positive=True)
+    >>> g = sp.IndexedBase("g", real=True)
+    >>> contract(sp.Sum(g[j] * (sp.KroneckerDelta(i, j) - 1 / m), (j, 1, m)))
+    g[i] - Sum(g[j]/m, (j, 1, m))
+    """
+    if not expr.args or isinstance(expr, sp.Indexed):
+        return expr
+    if not isinstance(expr, sp.Sum) or len(expr.limits) != 1:
+        args = [contract(arg) if isinstance(arg, sp.Expr) else arg for arg in expr.args]
+        return expr.func(*args)
+    ((index, low, high),) = expr.limits
+    function = contract(expr.function)
+    if not function.has(sp.KroneckerDelta):
+        return sp.Sum(function, (index, low, high))
+    collapsed, kept = [], []
+    for term in sp.Add.make_args(sp.expand_mul(function)):
+        if any(index in delta.args for delta in term.atoms(sp.KroneckerDelta)):
+            collapsed.append(_sum_term(term, index, low, high))
+        else:
+            kept.append(term)
+    remaining = sp.Sum(sp.Add(*kept), (index, low, high)) if kept else sp.S.Zero
+    return sp.Add(*collapsed, remaining)

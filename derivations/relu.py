@@ -1,0 +1,425 @@
+"""Moments of a ReLU after BatchNorm.
+
+BatchNorm hands the ReLU ``y = gamma z + beta``. The assumption throughout is that z is standard normal (a large
+batch of a Gaussian pre-activation). With the shift ratio ``a = beta/|gamma|`` everything depends on a alone, up
+to a power of ``|gamma|``: z and -z have the same law, so the sign of gamma does not matter, and ``beta/gamma``
+in its place would be wrong for every negative gamma.
+
+The constants of gradient propagation are c1, by which the ReLU's gate multiplies the second moment of a
+gradient, and c2, by which the ReLU multiplies the variance ``gamma^2`` that BatchNorm gave it. Two readings of c2
+are in use: the raw second moment, and the variance across the batch.
+
+Source: panigrahi2018, (7), (8), (12), (13), (15), (16) and Appendix A.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import sympy as sp
+
+from derivations.machinery.derivation import Derivation
+from derivations.machinery.domain import Case, Domain
+from derivations.machinery.formula import Formula, Source
+from derivations.machinery.prover import Antiderivative, Lemmas, SplitIntegral, boundary_value, is_zero
+from derivations.normal import Phi, phi
+
+# --- symbols -------------------------------------------------------------------------------------------
+
+z = sp.Symbol("z", real=True)
+a = sp.Symbol("a", real=True)
+gamma = sp.Symbol("gamma", real=True)
+beta = sp.Symbol("beta", real=True)
+k = sp.Symbol("k", integer=True, positive=True)
+
+_p = sp.Symbol("p_", positive=True)
+
+SHIFT = Domain({a: sp.S.Reals})
+SHIFT_AND_ORDER = Domain({a: sp.S.Reals, k: sp.Range(1, sp.oo)})
+AFFINE = Domain(
+    {gamma: sp.S.Reals, beta: sp.S.Reals},
+    constraints=(sp.Ne(gamma, 0),),
+    cases=(Case(gamma > 0, {gamma: _p}), Case(gamma < 0, {gamma: -_p})),
+)
+OFFSET = Domain(
+    {beta: sp.S.Reals},
+    cases=(Case(beta > 0, {beta: _p}), Case(sp.Eq(beta, 0), {beta: sp.S.Zero}), Case(beta < 0, {beta: -_p})),
+)
+AT_A_POINT = Domain({})
+
+
+# --- definitions ---------------------------------------------------------------------------------------
+
+
+def expectation(function_of_z: sp.Expr) -> sp.Integral:
+    """The expectation over a standard normal z, unevaluated."""
+    return sp.Integral(function_of_z * phi(z), (z, -sp.oo, sp.oo))
+
+
+def relu(x: sp.Expr) -> sp.Expr:
+    """max(0, x)."""
+    return sp.Max(0, x)
+
+
+def gate(x: sp.Expr) -> sp.Expr:
+    """The derivative of the ReLU: 1 where x > 0, else 0 (at the kink too, as in PyTorch)."""
+    return sp.Heaviside(x, 0)
+
+
+def truncated_moment(order: sp.Expr) -> sp.Integral:
+    """The integral of ``(z + a)^order phi(z)`` over ``z > -a``."""
+    return sp.Integral((z + a) ** order * phi(z), (z, -a, sp.oo))
+
+
+# --- operations that the steps consist of ----------------------------------------------------------------
+
+
+def _split_at_kink(expr: sp.Expr) -> sp.Expr:
+    """Each expectation of a function of relu(z + a), restricted to z > -a where it is not zero."""
+
+    def positive_part(integral: sp.Integral) -> sp.Expr:
+        smooth = integral.function.xreplace({relu(z + a): z + a}).replace(sp.Heaviside, lambda *_: sp.S.One)
+        return sp.Integral(smooth, (z, -a, sp.oo))
+
+    return expr.replace(lambda e: isinstance(e, sp.Integral), positive_part)
+
+
+def _reflect(expr: sp.Expr) -> sp.Expr:
+    """``Phi(-a) = 1 - Phi(a)`` and ``phi(-a) = phi(a)``, then like terms together."""
+    expr = expr.subs({Phi(-a): 1 - Phi(a), phi(-a): phi(a)})
+    return sp.collect(sp.expand(expr), (Phi(a), phi(a)))
+
+
+def _between_limits(primitive: sp.Expr) -> Callable[[sp.Expr], sp.Expr]:
+    """The integral over (-a, oo) as the difference of the boundary values of a primitive."""
+    value = boundary_value(primitive, z, sp.oo) - boundary_value(primitive, z, -a)
+    return lambda expr: expr.replace(lambda e: isinstance(e, sp.Integral), lambda e: value)
+
+
+@dataclass(frozen=True)
+class Symmetry:
+    """Substitution of ``sign(gamma) z`` for z: the law of z is symmetric."""
+
+    def proves(self, left: sp.Expr, right: sp.Expr, domain: Domain) -> bool:
+        """Whether the integrands agree after the substitution, for either sign of gamma."""
+        pairs = zip(_integrals(left), _integrals(right), strict=True)
+        matched = all(
+            is_zero(before.function.subs(z, sp.sign(gamma) * z) - after.function, domain)
+            and before.limits == after.limits == ((z, -sp.oo, sp.oo),)
+            for before, after in pairs
+        )
+        blank = {i: sp.Symbol("I_") for i in _integrals(left) + _integrals(right)}
+        return matched and is_zero(left.xreplace(blank) - right.xreplace(blank), domain)
+
+
+def _integrals(expr: sp.Expr) -> list[sp.Integral]:
+    return [e for e in sp.preorder_traversal(expr) if isinstance(e, sp.Integral)]
+
+
+def _flip_sign_of_z(expr: sp.Expr) -> sp.Expr:
+    return expr.replace(lambda e: e == gamma * z, lambda e: sp.Abs(gamma) * z)
+
+
+def _scale_out(expr: sp.Expr) -> sp.Expr:
+    """``relu(|gamma| z + beta) = |gamma| relu(z + a)``, and the gate does not see a positive factor."""
+    shifted = z + beta / sp.Abs(gamma)
+    expr = expr.xreplace({gate(sp.Abs(gamma) * z + beta): gate(shifted)})
+    expr = expr.xreplace({relu(sp.Abs(gamma) * z + beta): sp.Abs(gamma) * relu(shifted)})
+
+    def pull_out(integral: sp.Integral) -> sp.Expr:
+        constant, inside = sp.powdenest(integral.function).as_independent(z, as_Add=False)
+        return constant * sp.Integral(inside, *integral.limits)
+
+    return expr.replace(lambda e: isinstance(e, sp.Integral), pull_out)
+
+
+@dataclass(frozen=True)
+class Homogeneity:
+    """Dividing the argument of gate and ReLU by ``|gamma| > 0``."""
+
+    def proves(self, left: sp.Expr, right: sp.Expr, domain: Domain) -> bool:
+        """Whether the integrands agree on either side of the kink, for either sign of gamma."""
+        kink = -beta / sp.Abs(gamma)
+        t = sp.Symbol("t_", positive=True)
+
+        def on_branch(expr: sp.Expr, sign: int) -> sp.Expr:
+            # the integrals of equal integrands are equal: compare the integrands, scaled as they stand
+            return expr.replace(
+                lambda e: isinstance(e, sp.Integral), lambda e: e.function.subs(z, kink + sign * t)
+            )
+
+        def decided(expr: sp.Expr, case: Case) -> sp.Expr:
+            expr = expr.subs(case.substitution)
+            return expr.replace(
+                lambda e: isinstance(e, sp.Max | sp.Heaviside), lambda e: e.func(*[sp.expand(x) for x in e.args])
+            )
+
+        return all(
+            is_zero(decided(on_branch(left, sign) - on_branch(right, sign), case), SHIFT)
+            for sign in (1, -1)
+            for case in domain.cases
+        )
+
+
+# --- the moments of relu(z + a) ----------------------------------------------------------------------------
+
+
+@cache
+def _moment_recurrence() -> Derivation:
+    primitive = -((z + a) ** k) * phi(z)
+
+    def split_power(expr: sp.Expr) -> sp.Expr:
+        return sp.Integral((z * (z + a) ** k + a * (z + a) ** k) * phi(z), *expr.limits)
+
+    def by_parts(expr: sp.Expr) -> sp.Expr:
+        # z phi(z) is the derivative of -phi(z); the boundary terms vanish
+        lowered = sp.Integral(sp.diff((z + a) ** k, z) * phi(z), *expr.limits)
+        lowered = k * sp.Integral(sp.simplify(lowered.function / k), *expr.limits)
+        return a * truncated_moment(k) + lowered
+
+    return (
+        Derivation.begin(truncated_moment(k + 1), SHIFT_AND_ORDER)
+        .step("one factor $z + a$ multiplied out", split_power, by=SameIntegrand())
+        .step("integration by parts, $z\\varphi(z) = -\\varphi'(z)$", by_parts, by=Antiderivative(primitive, z))
+    )
+
+
+@dataclass(frozen=True)
+class SameIntegrand:
+    """Two integrals over one interval with equal integrands."""
+
+    def proves(self, left: sp.Expr, right: sp.Expr, domain: Domain) -> bool:
+        """Whether interval and integrand are the same."""
+        return bool(left.limits == right.limits) and is_zero(sp.expand(left.function - right.function), domain)
+
+
+@cache
+def _moment0() -> Derivation:
+    return (
+        Derivation.begin(expectation(gate(z + a)), SHIFT)
+        .step("the gate is open for $z > -a$", _split_at_kink, by=SplitIntegral())
+        .step("fundamental theorem, $\\Phi' = \\varphi$", _between_limits(Phi(z)), by=Antiderivative(Phi(z), z))
+        .step("symmetry of the normal law", _reflect)
+    )
+
+
+@cache
+def _mean() -> Derivation:
+    primitive = a * Phi(z) - phi(z)
+    return (
+        Derivation.begin(expectation(relu(z + a)), SHIFT)
+        .step("the ReLU is $z + a$ for $z > -a$, else zero", _split_at_kink, by=SplitIntegral())
+        .step("fundamental theorem, $\\varphi' = -z\\varphi$", _between_limits(primitive), by=Antiderivative(primitive, z))
+        .step("symmetry of the normal law", _reflect)
+    )
+
+
+@cache
+def _second_moment() -> Derivation:
+    recurrence = _moment_recurrence().conclusion.subs(k, 1)
+    lemmas = Lemmas(
+        (_mean().steps[0].expression, _mean().conclusion),
+        (_moment0().steps[0].expression, _moment0().conclusion),
+    )
+    return (
+        Derivation.begin(expectation(relu(z + a) ** 2), SHIFT)
+        .step("the ReLU is $z + a$ for $z > -a$, else zero", _split_at_kink, by=SplitIntegral())
+        .step(
+            "the recurrence at $k = 1$",
+            lambda e: e.xreplace({truncated_moment(2): recurrence}),
+            by=Antiderivative(-(z + a) * phi(z), z),
+        )
+        .step("the moments of order 1 and 0", lemmas.apply, by=lemmas)
+        .step("like terms", lambda e: sp.collect(sp.expand(e), (Phi(a), phi(a))))
+    )
+
+
+def _moments_lemma() -> Lemmas:
+    return Lemmas(*[(d.definition, d.conclusion) for d in (_moment0(), _mean(), _second_moment())])
+
+
+@cache
+def _variance() -> Derivation:
+    lemma = _moments_lemma()
+    return Derivation.begin(
+        expectation(relu(z + a) ** 2) - expectation(relu(z + a)) ** 2, SHIFT
+    ).step("second moment and mean", lemma.apply, by=lemma)
+
+
+# --- any gamma and beta ---------------------------------------------------------------------------------------
+
+
+def _in_shift_ratio(definition: sp.Expr, known: Callable[[], Derivation]) -> Derivation:
+    """From an expectation of ``gamma z + beta`` to one of ``z + a``, and its value."""
+    ratio = beta / sp.Abs(gamma)
+    lemma = Lemmas(*[(d.definition.subs(a, ratio), d.conclusion.subs(a, ratio)) for d in (known(), _mean())])
+    return (
+        Derivation.begin(definition, AFFINE)
+        .step("$z$ and $-z$ have the same law: $\\gamma z$ becomes $|\\gamma| z$", _flip_sign_of_z, by=Symmetry())
+        .step("$|\\gamma| > 0$ taken out, $a = \\beta/|\\gamma|$", _scale_out, by=Homogeneity())
+        .step("the moment of $\\mathrm{ReLU}(z + a)$", lemma.apply, by=lemma)
+        .step("multiplied out", lambda e: _like_terms(e, ratio))
+    )
+
+
+def _like_terms(expr: sp.Expr, ratio: sp.Expr) -> sp.Expr:
+    return sp.collect(sp.expand(expr), (Phi(ratio), phi(ratio)))
+
+
+@cache
+def _zero_scale(which: Callable[[sp.Expr], sp.Expr]) -> Derivation:
+    constant = which(beta)
+    return Derivation.begin(expectation(constant), OFFSET).step(
+        "the integrand is a constant times a density",
+        lambda e: constant,
+        by=Antiderivative(constant * Phi(z), z),
+    )
+
+
+# --- ratios ---------------------------------------------------------------------------------------------------
+
+
+@cache
+def _ratio(variance: bool) -> Derivation:
+    lemma = _moments_lemma()
+    forward = expectation(relu(z + a) ** 2)
+    if variance:
+        forward = forward - expectation(relu(z + a)) ** 2
+    return Derivation.begin(expectation(gate(z + a)) / forward, SHIFT).step(
+        "the moments of the gate and of the ReLU", lemma.apply, by=lemma
+    )
+
+
+@dataclass(frozen=True)
+class SpecialValue:
+    """A formula for all a, taken at one value of a."""
+
+    general: Derivation
+    value: sp.Expr
+
+    def proves(self, left: sp.Expr, right: sp.Expr, domain: Domain) -> bool:
+        """Whether the two sides are definition and conclusion of the general formula at that value."""
+        return left == self.general.definition.subs(a, self.value) and is_zero(
+            right - self.general.conclusion.subs(a, self.value), domain
+        )
+
+
+def _at(general: Derivation, value: sp.Expr) -> Derivation:
+    return (
+        Derivation.begin(general.definition.subs(a, value), AT_A_POINT)
+        .step(
+            f"the general formula at $a = {value}$",
+            general.conclusion.subs(a, value),
+            by=SpecialValue(general, value),
+        )
+        .step("simplified", lambda e: sp.factor(sp.simplify(e)))
+    )
+
+
+# --- the formulas -----------------------------------------------------------------------------------------------
+
+
+def formulas() -> tuple[Formula, ...]:
+    """All formulas of this subject.
+
+    Examples
+    --------
+    >>> from derivations.relu import formulas
+    >>> [f.closed_form for f in formulas() if f.name == "relu.second_moment"]
+    [a*phi(a) + (a**2 + 1)*Phi(a)]
+    """
+    y = gamma * z + beta
+    zero_scale = "gamma = 0: y = beta is constant, see relu.mean_at_zero_scale and relu.gate_at_zero_scale."
+    appendix = Source("panigrahi2018", "Appendix A")
+    return (
+        Formula(
+            "relu.moment_recurrence",
+            "Moment of order k + 1 of ReLU(z + a) from those of order k and k - 1",
+            _moment_recurrence(),
+            related=("relu.moment0", "relu.mean", "relu.second_moment"),
+            notes=("For k >= 1, the moment of order j is the integral of (z + a)^j phi(z) over z > -a.",),
+        ),
+        Formula("relu.moment0", "Moment of order 0 of ReLU(z + a): the open gate", _moment0(), (appendix,)),
+        Formula("relu.mean", "Mean of ReLU(z + a)", _mean(), (Source("panigrahi2018", "7"), appendix)),
+        Formula("relu.second_moment", "Second moment of ReLU(z + a)", _second_moment(), (appendix,)),
+        Formula("relu.variance", "Variance of ReLU(z + a)", _variance(), (Source("panigrahi2018", "8"),)),
+        Formula(
+            "relu.gate_probability",
+            "Probability that gamma z + beta is positive",
+            _in_shift_ratio(expectation(gate(y)), _moment0),
+            (Source("panigrahi2018", "12"),),
+            ("relu.c1",),
+            (zero_scale,),
+        ),
+        Formula(
+            "relu.mean_after_batchnorm",
+            "Mean of ReLU(gamma z + beta)",
+            _in_shift_ratio(expectation(relu(y)), _mean),
+            (Source("panigrahi2018", "31"),),
+            ("relu.mean",),
+            (zero_scale,),
+        ),
+        Formula(
+            "relu.c1",
+            "Gradient gate: factor on the second moment of a gradient through the ReLU",
+            _in_shift_ratio(expectation(gate(y) ** 2), _gate_squared),
+            (Source("panigrahi2018", "15"),),
+            ("relu.gate_probability", "relu.ratio"),
+            (zero_scale, "Assumes that the upstream gradient is independent of the gate."),
+        ),
+        Formula(
+            "relu.c2",
+            "Forward constant, raw reading: second moment of ReLU(gamma z + beta) over gamma^2",
+            _in_shift_ratio(expectation(relu(y) ** 2) / gamma**2, _second_moment),
+            (Source("panigrahi2018", "16"),),
+            ("relu.second_moment", "relu.c2_variance"),
+            (zero_scale,),
+        ),
+        Formula(
+            "relu.c2_variance",
+            "Forward constant, variance reading: variance of ReLU(gamma z + beta) over gamma^2",
+            _in_shift_ratio((expectation(relu(y) ** 2) - expectation(relu(y)) ** 2) / gamma**2, _second_moment),
+            (Source("panigrahi2018", "8"),),
+            ("relu.variance", "relu.c2"),
+            (zero_scale,),
+        ),
+        Formula(
+            "relu.mean_at_zero_scale", "Mean of ReLU(gamma z + beta) at gamma = 0", _zero_scale(relu)
+        ),
+        Formula(
+            "relu.gate_at_zero_scale", "Probability that gamma z + beta is positive at gamma = 0", _zero_scale(gate)
+        ),
+        Formula(
+            "relu.ratio",
+            "c1/c2 with c2 the second moment",
+            _ratio(variance=False),
+            (Source("panigrahi2018", "13"),),
+            ("relu.c1", "relu.c2"),
+            ("Tends to 0 as 1/a^2 for a -> oo, and to oo as a^2/2 for a -> -oo.",),
+        ),
+        Formula(
+            "relu.ratio_variance",
+            "c1/c2 with c2 the variance",
+            _ratio(variance=True),
+            (Source("panigrahi2018", "13"),),
+            ("relu.c1", "relu.c2_variance"),
+            ("Tends to 1 for a -> oo, and to oo as a^2/2 for a -> -oo.",),
+        ),
+        Formula("relu.ratio_at_0", "c1/c2 at a = 0, raw second moment", _at(_ratio(False), sp.S.Zero)),
+        Formula("relu.ratio_at_1", "c1/c2 at a = 1, raw second moment", _at(_ratio(False), sp.S.One)),
+        Formula("relu.ratio_variance_at_0", "c1/c2 at a = 0, variance", _at(_ratio(True), sp.S.Zero)),
+        Formula("relu.ratio_variance_at_1", "c1/c2 at a = 1, variance", _at(_ratio(True), sp.S.One)),
+    )
+
+
+@cache
+def _gate_squared() -> Derivation:
+    return Derivation.begin(expectation(gate(z + a) ** 2), SHIFT).step(
+        "the gate is 0 or 1", _split_at_kink, by=SplitIntegral()
+    ).step(
+        "the moment of order 0",
+        lambda e: _moment0().conclusion,
+        by=Lemmas((_moment0().steps[0].expression, _moment0().conclusion)),
+    )
