@@ -209,6 +209,7 @@ class Evaluator:
 
     def __init__(self, numbers: BallArithmetic | SampleArithmetic | None = None) -> None:
         self.numbers = numbers if numbers is not None else arithmetic()
+        self._sums: dict[Any, tuple[list[Any], Any]] = {}
 
     def at(self, expr: sp.Expr, point: Point) -> Any:
         """The value of the expression at a point of a domain."""
@@ -396,7 +397,14 @@ class Evaluator:
         return self.numbers.rational(sp.Integer(int(equal)))
 
     def _sum(self, expr: sp.Sum, env: Environment) -> Any:
-        return self._sum_over(expr.function, list(expr.limits), env)
+        # The statistics of a batch stand in every term of every sum over it: each is computed once. The key
+        # holds the values themselves, so that no value is mistaken for another that has its address.
+        used = {getattr(s, "label", s) for s in expr.free_symbols}
+        relevant = [v for s, v in env.items() if getattr(s, "label", s) in used or isinstance(v, list)]
+        key = (expr, tuple(id(value) for value in relevant))
+        if key not in self._sums:
+            self._sums[key] = (relevant, self._sum_over(expr.function, list(expr.limits), env))
+        return self._sums[key][1]
 
     def _sum_over(self, function: sp.Expr, limits: list[Any], env: Environment) -> Any:
         if not limits:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 import sympy as sp
 
+from derivations.machinery.abbreviation import unfold
 from derivations.machinery.domain import Domain
 from derivations.machinery.sums import expand_sums
 from derivations.normal import Phi, phi
@@ -218,12 +219,15 @@ def is_zero(expr: sp.Expr, domain: Domain) -> bool:
 
 
 def _reduces_to_zero(expr: sp.Expr) -> bool:
-    expr = _resolve_relations(expand_sums(_differentiate(expr)))
+    expr = _resolve_relations(expand_sums(_differentiate(unfold(expr))))
     return any(attempt(expr) for attempt in _ATTEMPTS)
 
 
 def _differentiate(expr: sp.Expr) -> sp.Expr:
-    return expr.replace(lambda e: isinstance(e, sp.Derivative), lambda e: e.doit(deep=False))
+    expr = expr.replace(lambda e: isinstance(e, sp.Derivative), lambda e: e.doit(deep=False))
+    return expr.replace(
+        lambda e: isinstance(e, sp.Subs), lambda e: e.expr.subs(dict(zip(e.variables, e.point, strict=True)))
+    )
 
 
 def _resolve_relations(expr: sp.Expr) -> sp.Expr:

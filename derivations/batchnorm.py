@@ -1,0 +1,582 @@
+"""The backward pass of BatchNorm, for a batch of symbolic size.
+
+One channel of a batch ``x_1, ..., x_m`` is centred on its mean, divided by the square root of its biased variance
+plus eps, scaled by gamma and shifted by beta. The loss is any differentiable function of the outputs; it enters
+through the upstream gradients ``g_j = dL/dy_j`` alone, because ``dL = sum_j g_j dy_j``. Every gradient below is
+therefore the derivative of ``sum_j g_j y_j`` with the ``g_j`` held fixed.
+
+Conventions: the batch size m is at least 2, eps is at least 0, and the batch is not constant when eps = 0.
+
+Sources: sari2020 (1), li2023 (9)-(14).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import sympy as sp
+
+from derivations.machinery.abbreviation import Abbreviation
+from derivations.machinery.derivation import Derivation
+from derivations.machinery.domain import Domain
+from derivations.machinery.formula import Formula, Source
+from derivations.machinery.prover import Lemmas
+from derivations.machinery.sums import INDEX, contract, expand_sums
+
+# --- symbols -------------------------------------------------------------------------------------------
+
+m = sp.Symbol("m", integer=True, positive=True)
+i = sp.Symbol("i", integer=True, positive=True)
+j = sp.Symbol("j", integer=True, positive=True)
+k = sp.Symbol("k", integer=True, positive=True)
+l = sp.Symbol("l", integer=True, positive=True)  # noqa: E741
+gamma = sp.Symbol("gamma", real=True)
+beta = sp.Symbol("beta", real=True)
+eps = sp.Symbol("eps", nonnegative=True)
+mu = sp.Symbol("mu", real=True)
+var = sp.Symbol("v", positive=True)
+x = sp.IndexedBase("x", real=True)
+g = sp.IndexedBase("g", real=True)
+xhat = sp.IndexedBase("xhat", real=True)
+
+_BATCH = {m: sp.Range(2, sp.oo)}
+_INDEX = {i: sp.Range(1, m + 1)}
+_INDICES = {i: sp.Range(1, m + 1), j: sp.Range(1, m + 1)}
+_SEQUENCES = {x: sp.S.Reals, g: sp.S.Reals}
+_PARAMETERS = {gamma: sp.S.Reals, beta: sp.S.Reals, eps: sp.Interval(0, sp.oo)}
+_LENGTHS = {x: m, g: m}
+
+WHOLE_BATCH = Domain({**_BATCH, **_SEQUENCES, **_PARAMETERS}, lengths=_LENGTHS)
+ONE_SAMPLE = Domain({**_BATCH, **_INDEX, **_SEQUENCES, **_PARAMETERS}, lengths=_LENGTHS)
+TWO_SAMPLES = Domain({**_BATCH, **_INDICES, x: sp.S.Reals, **_PARAMETERS}, lengths={x: m})
+"""Constant batches are left out: random rational entries are never all equal."""
+
+
+# --- the forward pass ------------------------------------------------------------------------------------
+
+
+def total(summand: sp.Expr, index: sp.Symbol) -> sp.Sum:
+    """The sum over the batch."""
+    return sp.Sum(summand, (index, 1, m))
+
+
+def batch_mean() -> sp.Expr:
+    """The mean of the batch."""
+    return total(x[k], k) / m
+
+
+def batch_variance() -> sp.Expr:
+    """The biased variance of the batch, by which BatchNorm normalises."""
+    return total((x[l] - batch_mean()) ** 2, l) / m
+
+
+def normalised(index: sp.Symbol) -> sp.Expr:
+    """The normalised input of one sample."""
+    return (x[index] - batch_mean()) / sp.sqrt(batch_variance() + eps)
+
+
+def output(index: sp.Symbol) -> sp.Expr:
+    """The output of one sample."""
+    return gamma * normalised(index) + beta
+
+
+def loss() -> sp.Sum:
+    """The loss to first order: its upstream gradients times the outputs."""
+    return total(g[j] * output(j), j)
+
+
+class BatchMean(Abbreviation):
+    """The mean of the batch, by name."""
+
+    is_real = True
+
+    def unfolded(self) -> sp.Expr:
+        """The mean written out."""
+        return batch_mean()
+
+    def _latex(self, printer: Any) -> str:
+        return r"\mu"
+
+    def _sympystr(self, printer: Any) -> str:
+        return "mean"
+
+
+class BatchVariance(Abbreviation):
+    """The biased variance of the batch, by name."""
+
+    is_nonnegative = True
+
+    def unfolded(self) -> sp.Expr:
+        """The variance written out."""
+        return batch_variance()
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        return r"\sigma^{2}" if exp is None else rf"\left(\sigma^{{2}}\right)^{{{exp}}}"
+
+    def _sympystr(self, printer: Any) -> str:
+        return "var"
+
+
+class Xhat(Abbreviation):
+    """The normalised input of one sample, by name."""
+
+    is_real = True
+
+    def unfolded(self) -> sp.Expr:
+        """The quotient written out."""
+        return normalised(self.args[0])
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        power = "" if exp is None else f"^{{{exp}}}"
+        return rf"\hat{{x}}_{{{printer._print(self.args[0])}}}{power}"
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"xhat[{printer._print(self.args[0])}]"
+
+
+MEAN, VARIANCE = BatchMean(), BatchVariance()
+
+
+# --- operations that the steps consist of ----------------------------------------------------------------
+
+
+def _fold(expr: sp.Expr) -> sp.Expr:
+    """Normalised inputs, variance and mean by their names."""
+    expr = expr.replace(
+        lambda e: isinstance(e, sp.Mul) and _normalised_index(e) is not None,
+        lambda e: e / normalised(_normalised_index(e)) * Xhat(_normalised_index(e)),
+    )
+    return expr.xreplace({batch_variance(): VARIANCE}).xreplace({batch_mean(): MEAN})
+
+
+def _normalised_index(product: sp.Expr) -> sp.Symbol | None:
+    numerators = {x[n] - batch_mean(): n for n in (i, j, k)}
+    if (batch_variance() + eps) ** sp.Rational(-1, 2) not in product.args:
+        return None
+    return next((numerators[f] for f in product.args if f in numerators), None)
+
+
+def _sums_apart(expr: sp.Expr) -> sp.Expr:
+    """Deltas contracted, factors that do not depend on the index in front of the sum, then common factors."""
+    return sp.factor_terms(expand_sums(expr), fraction=False)
+
+
+def _under_the_sum(expr: sp.Derivative) -> sp.Expr:
+    """The derivative of a finite sum is the sum of the derivatives; ``g_j`` is held fixed."""
+    (summation,) = expr.expr.atoms(sp.Sum) & {expr.expr}
+    ((index, low, high),) = summation.limits
+    return sp.Sum(g[index] * sp.Derivative(summation.function / g[index], *expr.variables), (index, low, high))
+
+
+# --- the derivatives of the statistics, and the Jacobian ----------------------------------------------------
+
+
+def _differentiate(expr: sp.Expr) -> sp.Expr:
+    return contract(expr.replace(lambda e: isinstance(e, sp.Derivative), lambda e: e.doit(deep=False)))
+
+
+@cache
+def _mean_derivative() -> Derivation:
+    return Derivation.begin(sp.Derivative(batch_mean(), x[i]), ONE_SAMPLE).step(
+        "only the term $k = i$ depends on $x_i$", lambda e: expand_sums(_differentiate(e))
+    )
+
+
+@cache
+def _variance_derivative() -> Derivation:
+    return (
+        Derivation.begin(sp.Derivative(batch_variance(), x[i]), ONE_SAMPLE)
+        .step("chain rule; the mean depends on $x_i$ too", _differentiate)
+        .step(
+            "the deviations from the mean sum to zero",
+            lambda e: 2 * (x[i] - MEAN) * sp.cancel(expand_sums(e) / expand_sums(2 * (x[i] - batch_mean()))),
+        )
+    )
+
+
+@cache
+def _jacobian() -> Derivation:
+    position, centre, spread = sp.symbols("X M V", positive=True)
+    scale = gamma * (position - centre) / sp.sqrt(spread + eps) + beta
+    here = {position: x[j], centre: MEAN, spread: VARIANCE}
+
+    def chain_rule(_: sp.Expr) -> sp.Expr:
+        through_position = sp.diff(scale, position).subs(here) * sp.KroneckerDelta(i, j)
+        through_mean = sp.diff(scale, centre).subs(here) * _mean_derivative().conclusion
+        through_variance = sp.diff(scale, spread).subs(here) * _variance_derivative().conclusion
+        return through_position + through_mean + through_variance
+
+    def in_normalised_inputs(expr: sp.Expr) -> sp.Expr:
+        root = sp.sqrt(VARIANCE + eps)
+        named = expr.xreplace({x[n] - MEAN: Xhat(n) * root for n in (i, j)})
+        return sp.factor(sp.expand(named))
+
+    return (
+        Derivation.begin(sp.Derivative(output(j), x[i]), TWO_SAMPLES)
+        .step("chain rule through $x_j$, the mean and the variance", chain_rule)
+        .step("normalised inputs by their name", in_normalised_inputs)
+    )
+
+
+# --- the gradients ---------------------------------------------------------------------------------------------
+
+
+@cache
+def _grad_gamma() -> Derivation:
+    return (
+        Derivation.begin(sp.Derivative(loss(), gamma), WHOLE_BATCH)
+        .step("derivative under the sum", _under_the_sum)
+        .step("each output is linear in $\\gamma$", lambda e: _fold(_differentiate(e)))
+    )
+
+
+@cache
+def _grad_beta() -> Derivation:
+    return (
+        Derivation.begin(sp.Derivative(loss(), beta), WHOLE_BATCH)
+        .step("derivative under the sum", _under_the_sum)
+        .step("each output contains $\\beta$ once", _differentiate)
+    )
+
+
+@cache
+def _grad_xhat() -> Derivation:
+    sequences = {xhat: sp.S.Reals, g: sp.S.Reals}
+    domain = Domain(
+        {**_BATCH, **_INDEX, **sequences, gamma: sp.S.Reals, beta: sp.S.Reals}, lengths={xhat: m, g: m}
+    )
+    affine_loss = total(g[j] * (gamma * xhat[j] + beta), j)
+    return (
+        Derivation.begin(sp.Derivative(affine_loss, xhat[i]), domain)
+        .step("derivative under the sum", _under_the_sum)
+        .step("only the output $j = i$ depends on $\\hat{x}_i$", lambda e: expand_sums(_differentiate(e)))
+    )
+
+
+def _loss_given(centre: sp.Expr, spread: sp.Expr) -> sp.Sum:
+    return total(g[j] * (gamma * (x[j] - centre) / sp.sqrt(spread + eps) + beta), j)
+
+
+def _inside(expr: sp.Subs, operation: Callable[[sp.Expr], sp.Expr]) -> sp.Expr:
+    return sp.Subs(operation(expr.expr), expr.variables, expr.point)
+
+
+@cache
+def _grad_mean() -> Derivation:
+    spread = total((x[l] - mu) ** 2, l) / m  # the variance is taken about mu, so it moves with mu
+
+    def at_the_mean(expr: sp.Subs) -> sp.Expr:
+        # the deviations from the mean sum to zero: the path through the variance contributes nothing
+        direct = sp.Derivative(_loss_given(mu, var), mu)
+        (at,) = expr.point
+        return _differentiate(_under_the_sum(direct)).xreplace({var: VARIANCE, mu: at})
+
+    return (
+        Derivation.begin(sp.Subs(sp.Derivative(_loss_given(mu, spread), mu), (mu,), (batch_mean(),)), WHOLE_BATCH)
+        .step("derivative under the sum", lambda e: _inside(e, _under_the_sum))
+        .step("the path through the variance vanishes, as $\\sum_l (x_l - \\mu) = 0$", at_the_mean)
+        .step("common factors in front of the sum", _sums_apart)
+    )
+
+
+@cache
+def _grad_variance() -> Derivation:
+    def at_the_variance(expr: sp.Subs) -> sp.Expr:
+        return _differentiate(expr.expr).xreplace({var: VARIANCE, batch_mean(): MEAN})
+
+    def in_normalised_inputs(expr: sp.Expr) -> sp.Expr:
+        named = expr.xreplace({x[j] - MEAN: Xhat(j) * sp.sqrt(VARIANCE + eps)})
+        return _sums_apart(named)
+
+    return (
+        Derivation.begin(
+            sp.Subs(sp.Derivative(_loss_given(batch_mean(), var), var), (var,), (batch_variance(),)), WHOLE_BATCH
+        )
+        .step("derivative under the sum", lambda e: _inside(e, _under_the_sum))
+        .step("power rule, at the variance of the batch", at_the_variance)
+        .step("normalised inputs by their name", in_normalised_inputs)
+    )
+
+
+@cache
+def _grad_input() -> Derivation:
+    jacobian = Lemmas((_jacobian().definition, _jacobian().conclusion))
+    return (
+        Derivation.begin(sp.Derivative(loss(), x[i]), ONE_SAMPLE)
+        .step("derivative under the sum", _under_the_sum)
+        .step("the Jacobian", jacobian.apply, by=jacobian)
+        .step("the delta contracted, common factors in front", _sums_apart)
+    )
+
+
+# --- the Jacobian as a matrix --------------------------------------------------------------------------------------
+
+
+def _entry(row: sp.Expr, column: sp.Expr) -> sp.Expr:
+    """The entry ``dy_column/dx_row``; the matrix is symmetric."""
+    return _jacobian().conclusion.subs({i: row, j: column}, simultaneous=True)
+
+
+SUM_OF_SQUARES = total(Xhat(k) ** 2, k)
+
+
+@cache
+def _norm_of_xhat() -> Derivation:
+    domain = Domain({**_BATCH, x: sp.S.Reals, eps: sp.Interval(0, sp.oo)}, lengths={x: m})
+
+    def written_out(expr: sp.Sum) -> sp.Expr:
+        return total((x[k] - MEAN) ** 2, k) / (VARIANCE + eps)
+
+    return (
+        Derivation.begin(SUM_OF_SQUARES, domain)
+        .step("the definition of $\\hat{x}$", written_out)
+        .step("the squared deviations sum to $m\\sigma^2$", lambda e: m * VARIANCE / (VARIANCE + eps))
+    )
+
+
+def _with_sums_of_xhat(expr: sp.Expr) -> sp.Expr:
+    """``sum xhat = 0`` and ``sum xhat^2 = m var/(var + eps)``."""
+    square = total(Xhat(INDEX) ** 2, INDEX)
+    first = total(Xhat(INDEX), INDEX)
+    known = expand_sums(expr).xreplace({first: sp.S.Zero, square: _norm_of_xhat().conclusion})
+    return sp.factor_terms(sp.factor(sp.expand(known), deep=False), fraction=False)
+
+
+def _summed(definition: sp.Expr, domain: Domain, substituted: Callable[[sp.Expr], sp.Expr]) -> Derivation:
+    return (
+        Derivation.begin(definition, domain)
+        .step("the closed forms of the derivatives", substituted)
+        .step("$\\sum \\hat{x}_k = 0$ and $\\sum \\hat{x}_k^2 = m\\sigma^2/(\\sigma^2 + \\epsilon)$", _with_sums_of_xhat)
+    )
+
+
+def _jacobian_entries(expr: sp.Expr) -> sp.Expr:
+    def closed(derivative: sp.Derivative) -> sp.Expr:
+        (row,) = derivative.variables[0].indices
+        (column,) = [n for n in (i, j, k) if derivative.expr == output(n)]
+        return _entry(row, column)
+
+    return expr.replace(lambda e: isinstance(e, sp.Derivative), closed)
+
+
+def _input_gradients(expr: sp.Expr) -> sp.Expr:
+    def closed(derivative: sp.Derivative) -> sp.Expr:
+        (row,) = derivative.variables[0].indices
+        return _grad_input().conclusion.subs(i, row)
+
+    return expr.replace(lambda e: isinstance(e, sp.Derivative), closed)
+
+
+def _dy(column: sp.Symbol, row: sp.Symbol) -> sp.Derivative:
+    return sp.Derivative(output(column), x[row])
+
+
+# --- inference and running statistics --------------------------------------------------------------------------------
+
+
+@cache
+def _inference() -> Derivation:
+    value = sp.Symbol("x", real=True)
+    domain = Domain(
+        {
+            value: sp.S.Reals,
+            mu: sp.S.Reals,
+            var: sp.Interval.open(0, sp.oo),
+            gamma: sp.S.Reals,
+            beta: sp.S.Reals,
+            eps: sp.Interval(0, sp.oo),
+        }
+    )
+    return Derivation.begin(gamma * (value - mu) / sp.sqrt(var + eps) + beta, domain).step(
+        "running statistics are constants: collected in $x$", lambda e: sp.collect(sp.expand(e), value)
+    )
+
+
+@cache
+def _running_variance() -> Derivation:
+    sigma = sp.Symbol("sigma", positive=True)
+    n = sp.Symbol("n", integer=True, positive=True)
+    domain = Domain({**_BATCH, mu: sp.S.Reals, sigma: sp.Interval.open(0, sp.oo)})
+
+    def product_moment(first: sp.Symbol, second: sp.Symbol) -> sp.Expr:
+        """E[x_first x_second] of independent samples with mean mu and variance sigma^2."""
+        return mu**2 + sigma**2 * sp.KroneckerDelta(first, second)
+
+    squared_deviation = (
+        product_moment(l, l)
+        - 2 * total(product_moment(l, k), k) / m
+        + total(total(product_moment(k, n), k), n) / m**2
+    )
+    return (
+        Derivation.begin(total(squared_deviation, l) / (m - 1), domain)
+        .step("the deltas contracted", expand_sums)
+        .step("simplified", lambda e: sp.cancel(sp.together(e)))
+    )
+
+
+# --- the formulas ----------------------------------------------------------------------------------------------------
+
+_EDGES = (
+    "m = 1: every xhat is 0, so with eps > 0 the output is beta and the input gradient is 0; "
+    "with eps = 0 the quotient 0/0 is undefined.",
+    "Constant input: as m = 1 for the output; with eps > 0 the Jacobian is gamma/sqrt(eps) (I - 11^T/m).",
+    "gamma = 0: every input gradient is 0, the gradient of gamma is not.",
+)
+
+
+def formulas() -> tuple[Formula, ...]:
+    """All formulas of this subject.
+
+    Examples
+    --------
+    >>> from derivations.batchnorm import formulas
+    >>> [f.closed_form for f in formulas() if f.name == "batchnorm.grad_beta"]
+    [Sum(g[j], (j, 1, m))]
+    """
+    gradient = sp.Derivative(loss(), x[i])
+    at_eps = (
+        "eps = 0: the matrix is gamma/sigma times an orthogonal projection of rank m - 2.",
+        "Eigenvalues, in units of gamma/sqrt(var + eps): 0 on the constant vector, eps/(var + eps) on xhat, "
+        "1 on their complement; hence rank m - 1 for eps > 0 and gamma != 0.",
+    )
+    complement = g[k] - total(g[l], l) / m - Xhat(k) * total(g[l] * Xhat(l), l) / SUM_OF_SQUARES.xreplace({k: l})
+    gradients = (
+        Formula(
+            "batchnorm.grad_gamma",
+            "Gradient of the loss in gamma",
+            _grad_gamma(),
+            (Source("sari2020", "U1"), Source("li2023", "13")),
+        ),
+        Formula(
+            "batchnorm.grad_beta",
+            "Gradient of the loss in beta",
+            _grad_beta(),
+            (Source("sari2020", "U1"), Source("li2023", "14")),
+        ),
+        Formula(
+            "batchnorm.grad_xhat", "Gradient of the loss in xhat_i", _grad_xhat(), (Source("li2023", "9"),)
+        ),
+        Formula(
+            "batchnorm.grad_mean",
+            "Gradient of the loss in the batch mean, the variance moving with it",
+            _grad_mean(),
+            (Source("li2023", "11"),),
+        ),
+        Formula(
+            "batchnorm.grad_variance",
+            "Gradient of the loss in the batch variance",
+            _grad_variance(),
+            (Source("li2023", "10"),),
+        ),
+        Formula(
+            "batchnorm.grad_input",
+            "Gradient of the loss in x_i",
+            _grad_input(),
+            (Source("sari2020", "1"), Source("li2023", "12")),
+            ("batchnorm.jacobian",),
+            _EDGES,
+        ),
+    )
+    statistics = (
+        Formula("batchnorm.mean_derivative", "Derivative of the batch mean in x_i", _mean_derivative()),
+        Formula("batchnorm.variance_derivative", "Derivative of the batch variance in x_i", _variance_derivative()),
+        Formula("batchnorm.xhat_norm", "Squared norm of the normalised input", _norm_of_xhat()),
+        Formula(
+            "batchnorm.jacobian",
+            "Jacobian dy_j/dx_i: gamma/sqrt(var + eps) times I - 11^T/m - xhat xhat^T/m",
+            _jacobian(),
+            (),
+            ("batchnorm.jacobian_squared",),
+            (*at_eps, *_EDGES),
+        ),
+    )
+    matrix = (
+        Formula(
+            "batchnorm.jacobian_on_ones",
+            "The Jacobian annihilates the constant vector",
+            _summed(total(_dy(k, i), k), ONE_SAMPLE, _jacobian_entries),
+            notes=at_eps,
+        ),
+        Formula(
+            "batchnorm.jacobian_on_xhat",
+            "The Jacobian on xhat: eigenvalue eps/(var + eps), times gamma/sqrt(var + eps)",
+            _summed(total(_dy(k, i) * Xhat(k), k), ONE_SAMPLE, _jacobian_entries),
+            notes=at_eps,
+        ),
+        Formula(
+            "batchnorm.jacobian_on_complement",
+            "The Jacobian on a vector orthogonal to 1 and xhat: eigenvalue gamma/sqrt(var + eps)",
+            _on_complement(complement),
+            notes=at_eps,
+        ),
+        Formula(
+            "batchnorm.jacobian_trace",
+            "Trace of the Jacobian",
+            _summed(total(_dy(k, i).subs(i, k), k), _without_g(), _jacobian_trace_entries),
+            notes=at_eps,
+        ),
+        Formula(
+            "batchnorm.jacobian_squared",
+            "Square of the Jacobian",
+            _summed(total(_dy(k, i) * _dy(k, j), k), TWO_SAMPLES, _jacobian_entries),
+            notes=at_eps,
+        ),
+    )
+    across = (
+        Formula(
+            "batchnorm.grad_input_sum",
+            "The input gradient sums to zero over the batch",
+            _summed(total(gradient, i), WHOLE_BATCH, _input_gradients),
+        ),
+        Formula(
+            "batchnorm.grad_input_dot_xhat",
+            "Inner product of the input gradient with xhat",
+            _summed(total(Xhat(i) * gradient, i), WHOLE_BATCH, _input_gradients),
+            notes=("Zero at eps = 0.",),
+        ),
+        Formula(
+            "batchnorm.grad_input_mean",
+            "Mean of the input gradient across the batch",
+            _summed(total(gradient, i) / m, WHOLE_BATCH, _input_gradients),
+        ),
+        Formula(
+            "batchnorm.grad_input_variance",
+            "Variance of the input gradient across the batch",
+            _summed(total(gradient**2, i) / m - (total(gradient, i) / m) ** 2, WHOLE_BATCH, _input_gradients),
+        ),
+    )
+    running = (
+        Formula("batchnorm.inference", "Inference mode: an affine map of x", _inference()),
+        Formula(
+            "batchnorm.running_variance",
+            "Expectation of the unbiased variance m/(m - 1) var that enters the running variance",
+            _running_variance(),
+            notes=("Normalisation uses the biased variance, whose expectation is (m - 1)/m sigma^2.",),
+        ),
+    )
+    return gradients + statistics + matrix + across + running
+
+
+def _without_g() -> Domain:
+    return Domain({**_BATCH, x: sp.S.Reals, **_PARAMETERS}, lengths={x: m})
+
+
+def _jacobian_trace_entries(expr: sp.Expr) -> sp.Expr:
+    return expr.replace(lambda e: isinstance(e, sp.Derivative), lambda e: _entry(k, k))
+
+
+def _on_complement(vector: sp.Expr) -> Derivation:
+    """``J v = gamma/sqrt(var + eps) v`` for v, the part of g orthogonal to 1 and xhat."""
+
+    def eigenvalue_times_vector(expr: sp.Expr) -> sp.Expr:
+        # only the delta of the Jacobian meets a vector that is orthogonal to the other two terms
+        eigenvalue = sp.expand(_entry(i, k)).coeff(sp.KroneckerDelta(i, k))
+        return eigenvalue * vector.subs(k, i)
+
+    return (
+        Derivation.begin(total(_dy(k, i) * vector, k), ONE_SAMPLE)
+        .step("the closed form of the Jacobian", _jacobian_entries)
+        .step("the vector is orthogonal to 1 and $\\hat{x}$", eigenvalue_times_vector)
+    )
