@@ -32,6 +32,7 @@ i = sp.Symbol("i", integer=True, positive=True)
 j = sp.Symbol("j", integer=True, positive=True)
 k = sp.Symbol("k", integer=True, positive=True)
 l = sp.Symbol("l", integer=True, positive=True)  # noqa: E741
+n = sp.Symbol("n", integer=True, positive=True)
 gamma = sp.Symbol("gamma", real=True)
 beta = sp.Symbol("beta", real=True)
 eps = sp.Symbol("eps", nonnegative=True)
@@ -152,7 +153,7 @@ def _fold(expr: sp.Expr) -> sp.Expr:
 
 
 def _normalised_index(product: sp.Expr) -> sp.Symbol | None:
-    numerators = {x[n] - batch_mean(): n for n in (i, j, k)}
+    numerators = {x[index] - batch_mean(): index for index in (i, j)}
     if (batch_variance() + eps) ** sp.Rational(-1, 2) not in product.args:
         return None
     return next((numerators[f] for f in product.args if f in numerators), None)
@@ -161,6 +162,19 @@ def _normalised_index(product: sp.Expr) -> sp.Symbol | None:
 def _sums_apart(expr: sp.Expr) -> sp.Expr:
     """Deltas contracted, factors that do not depend on the index in front of the sum, then common factors."""
     return sp.factor_terms(expand_sums(expr), fraction=False)
+
+
+def _in_normalised_inputs(expr: sp.Expr) -> sp.Expr:
+    """Every ``x_n`` as ``mean + sqrt(var + eps) xhat_n``, then common factors."""
+    root = sp.Symbol("R", positive=True)
+
+    def named(power: sp.Pow) -> sp.Expr:
+        return root ** (2 * power.exp) if power.base == VARIANCE + eps else power
+
+    expr = expr.replace(lambda e: isinstance(e, sp.Pow), named)
+    expr = expr.replace(lambda e: isinstance(e, sp.Indexed) and e.base == x, lambda e: MEAN + root * Xhat(e.indices[0]))
+    expr = expr.replace(lambda e: isinstance(e, sp.Sum), lambda e: sp.Sum(sp.expand(e.function), *e.limits))
+    return sp.factor(sp.expand(expr)).subs(root, sp.sqrt(VARIANCE + eps))
 
 
 def _under_the_sum(expr: sp.Derivative) -> sp.Expr:
@@ -191,7 +205,7 @@ def _variance_derivative() -> Derivation:
         .step("chain rule; the mean depends on $x_i$ too", _differentiate)
         .step(
             "the deviations from the mean sum to zero",
-            lambda e: 2 * (x[i] - MEAN) * sp.cancel(expand_sums(e) / expand_sums(2 * (x[i] - batch_mean()))),
+            lambda e: sp.factor(expand_sums(e).xreplace({total(x[INDEX], INDEX): m * MEAN})),
         )
     )
 
@@ -208,15 +222,10 @@ def _jacobian() -> Derivation:
         through_variance = sp.diff(scale, spread).subs(here) * _variance_derivative().conclusion
         return through_position + through_mean + through_variance
 
-    def in_normalised_inputs(expr: sp.Expr) -> sp.Expr:
-        root = sp.sqrt(VARIANCE + eps)
-        named = expr.xreplace({x[n] - MEAN: Xhat(n) * root for n in (i, j)})
-        return sp.factor(sp.expand(named))
-
     return (
         Derivation.begin(sp.Derivative(output(j), x[i]), TWO_SAMPLES)
         .step("chain rule through $x_j$, the mean and the variance", chain_rule)
-        .step("normalised inputs by their name", in_normalised_inputs)
+        .step("normalised inputs by their name", _in_normalised_inputs)
     )
 
 
@@ -286,17 +295,14 @@ def _grad_variance() -> Derivation:
     def at_the_variance(expr: sp.Subs) -> sp.Expr:
         return _differentiate(expr.expr).xreplace({var: VARIANCE, batch_mean(): MEAN})
 
-    def in_normalised_inputs(expr: sp.Expr) -> sp.Expr:
-        named = expr.xreplace({x[j] - MEAN: Xhat(j) * sp.sqrt(VARIANCE + eps)})
-        return _sums_apart(named)
-
     return (
         Derivation.begin(
             sp.Subs(sp.Derivative(_loss_given(batch_mean(), var), var), (var,), (batch_variance(),)), WHOLE_BATCH
         )
         .step("derivative under the sum", lambda e: _inside(e, _under_the_sum))
         .step("power rule, at the variance of the batch", at_the_variance)
-        .step("normalised inputs by their name", in_normalised_inputs)
+        .step("normalised inputs by their name", lambda e: _sums_apart(_in_normalised_inputs(e)))
+        .step("$\\sum_j \\hat{x}_j = 0$", _with_sums_of_xhat)
     )
 
 
@@ -341,7 +347,7 @@ def _with_sums_of_xhat(expr: sp.Expr) -> sp.Expr:
     square = total(Xhat(INDEX) ** 2, INDEX)
     first = total(Xhat(INDEX), INDEX)
     known = expand_sums(expr).xreplace({first: sp.S.Zero, square: _norm_of_xhat().conclusion})
-    return sp.factor_terms(sp.factor(sp.expand(known), deep=False), fraction=False)
+    return sp.factor(sp.simplify(known))
 
 
 def _summed(definition: sp.Expr, domain: Domain, substituted: Callable[[sp.Expr], sp.Expr]) -> Derivation:
@@ -355,7 +361,7 @@ def _summed(definition: sp.Expr, domain: Domain, substituted: Callable[[sp.Expr]
 def _jacobian_entries(expr: sp.Expr) -> sp.Expr:
     def closed(derivative: sp.Derivative) -> sp.Expr:
         (row,) = derivative.variables[0].indices
-        (column,) = [n for n in (i, j, k) if derivative.expr == output(n)]
+        (column,) = [c for c in (i, j, n) if derivative.expr == output(c)]
         return _entry(row, column)
 
     return expr.replace(lambda e: isinstance(e, sp.Derivative), closed)
@@ -397,7 +403,6 @@ def _inference() -> Derivation:
 @cache
 def _running_variance() -> Derivation:
     sigma = sp.Symbol("sigma", positive=True)
-    n = sp.Symbol("n", integer=True, positive=True)
     domain = Domain({**_BATCH, mu: sp.S.Reals, sigma: sp.Interval.open(0, sp.oo)})
 
     def product_moment(first: sp.Symbol, second: sp.Symbol) -> sp.Expr:
@@ -441,7 +446,7 @@ def formulas() -> tuple[Formula, ...]:
         "Eigenvalues, in units of gamma/sqrt(var + eps): 0 on the constant vector, eps/(var + eps) on xhat, "
         "1 on their complement; hence rank m - 1 for eps > 0 and gamma != 0.",
     )
-    complement = g[k] - total(g[l], l) / m - Xhat(k) * total(g[l] * Xhat(l), l) / SUM_OF_SQUARES.xreplace({k: l})
+    complement = g[n] - total(g[l], l) / m - Xhat(n) * total(g[l] * Xhat(l), l) / SUM_OF_SQUARES.xreplace({k: l})
     gradients = (
         Formula(
             "batchnorm.grad_gamma",
@@ -496,13 +501,13 @@ def formulas() -> tuple[Formula, ...]:
         Formula(
             "batchnorm.jacobian_on_ones",
             "The Jacobian annihilates the constant vector",
-            _summed(total(_dy(k, i), k), ONE_SAMPLE, _jacobian_entries),
+            _summed(total(_dy(n, i), n), ONE_SAMPLE, _jacobian_entries),
             notes=at_eps,
         ),
         Formula(
             "batchnorm.jacobian_on_xhat",
             "The Jacobian on xhat: eigenvalue eps/(var + eps), times gamma/sqrt(var + eps)",
-            _summed(total(_dy(k, i) * Xhat(k), k), ONE_SAMPLE, _jacobian_entries),
+            _summed(total(_dy(n, i) * Xhat(n), n), ONE_SAMPLE, _jacobian_entries),
             notes=at_eps,
         ),
         Formula(
@@ -514,13 +519,13 @@ def formulas() -> tuple[Formula, ...]:
         Formula(
             "batchnorm.jacobian_trace",
             "Trace of the Jacobian",
-            _summed(total(_dy(k, i).subs(i, k), k), _without_g(), _jacobian_trace_entries),
+            _summed(total(sp.Derivative(output(n), x[n]), n), _without_g(), _jacobian_trace_entries),
             notes=at_eps,
         ),
         Formula(
             "batchnorm.jacobian_squared",
             "Square of the Jacobian",
-            _summed(total(_dy(k, i) * _dy(k, j), k), TWO_SAMPLES, _jacobian_entries),
+            _summed(total(_dy(n, i) * _dy(n, j), n), TWO_SAMPLES, _jacobian_entries),
             notes=at_eps,
         ),
     )
@@ -564,7 +569,7 @@ def _without_g() -> Domain:
 
 
 def _jacobian_trace_entries(expr: sp.Expr) -> sp.Expr:
-    return expr.replace(lambda e: isinstance(e, sp.Derivative), lambda e: _entry(k, k))
+    return expr.replace(lambda e: isinstance(e, sp.Derivative), lambda e: _entry(n, n))
 
 
 def _on_complement(vector: sp.Expr) -> Derivation:
@@ -572,11 +577,11 @@ def _on_complement(vector: sp.Expr) -> Derivation:
 
     def eigenvalue_times_vector(expr: sp.Expr) -> sp.Expr:
         # only the delta of the Jacobian meets a vector that is orthogonal to the other two terms
-        eigenvalue = sp.expand(_entry(i, k)).coeff(sp.KroneckerDelta(i, k))
-        return eigenvalue * vector.subs(k, i)
+        eigenvalue = sp.expand(_entry(i, n)).coeff(sp.KroneckerDelta(i, n))
+        return eigenvalue * vector.subs(n, i)
 
     return (
-        Derivation.begin(total(_dy(k, i) * vector, k), ONE_SAMPLE)
+        Derivation.begin(total(_dy(n, i) * vector, n), ONE_SAMPLE)
         .step("the closed form of the Jacobian", _jacobian_entries)
         .step("the vector is orthogonal to 1 and $\\hat{x}$", eigenvalue_times_vector)
     )

@@ -1,9 +1,10 @@
 r"""The standard normal density and distribution function as symbols of their own.
 
-SymPy writes the distribution function with ``erf`` or ``erfc`` and replaces ``erfc(-x)`` by ``2 - erfc(x)`` as it is
-built, so a printed formula loses every digit in the lower tail. `phi` and `Phi` stay as they are written: a closed form
-keeps the shape it has in the papers, differentiates by :math:`\varphi' = -x\varphi` and :math:`\Phi' = \varphi`, and
-is evaluated through the complementary error function, which is accurate in both tails.
+SymPy writes the distribution function with ``erf`` or ``erfc`` and replaces ``erfc(-x)`` by ``2 - erfc(x)``
+as it is built, so a printed formula loses every digit in the lower tail. `phi` and `Phi` stay as they are
+written: a closed form keeps the shape it has in the papers, differentiates by :math:`\varphi' = -x\varphi` and
+:math:`\Phi' = \varphi`, and is evaluated through the complementary error function, which is accurate in both
+tails.
 
 Examples
 --------
@@ -33,8 +34,8 @@ _GUARD_BITS = 16
 def _real_number(argument: Expr, precision: int) -> Any:
     """Give `argument` as an mpmath number, or None where it holds a free symbol.
 
-    Bits are added for the size of the argument, since the relative error of both functions in a tail is that of the
-    argument times its square.
+    Bits are added for the size of the argument, since the relative error of both functions in a tail is that
+    of the argument times its square.
     """
     if argument.free_symbols:
         return None
@@ -48,7 +49,7 @@ def _real_number(argument: Expr, precision: int) -> Any:
         return None
 
 
-class phi(Function):  # noqa: N801
+class phi(Function):
     r"""Standard normal density :math:`\varphi(x) = e^{-x^2/2} / \sqrt{2\pi}`.
 
     Parameters
@@ -132,12 +133,9 @@ class phi(Function):  # noqa: N801
         return _latex_call(r"\varphi", self, printer, exp)
 
     def _numpycode(self, printer: Any) -> str:
-        return str(printer._print(self.rewrite(_EXP)))
+        return f"(0.3989422804014327*{printer._print(exp(-(self.args[0] ** 2) / 2))})"
 
-    _torchcode = _jaxcode = _numpycode
-
-    def _ccode(self, printer: Any) -> str:
-        return str(printer._print(self.rewrite(_EXP)))
+    _torchcode = _jaxcode = _ccode = _numpycode
 
 
 class Phi(Function):
@@ -182,7 +180,7 @@ class Phi(Function):
         return phi(self.args[0])
 
     def _eval_rewrite_as_erfc(self, x: Expr, **_: Any) -> Expr:
-        return erfc(-x / sqrt(2)) / 2
+        return erfc(-x / sqrt(2), evaluate=False) / 2
 
     def _eval_rewrite_as_erf(self, x: Expr, **_: Any) -> Expr:
         return (1 + erf(x / sqrt(2))) / 2
@@ -238,9 +236,6 @@ class Phi(Function):
 
     def _ccode(self, printer: Any) -> str:
         return f"(0.5*erfc(-0.70710678118654752*({printer._print(self.args[0])})))"
-
-
-_EXP = exp
 
 
 def _latex_call(name: str, call: Expr, printer: Any, power: str | None) -> str:

@@ -282,10 +282,17 @@ class Evaluator:
             )
             return Dual(self.power(base.value, exponent), slope, base.level)
         if exponent.is_Integer:
-            return base ** int(exponent)
+            return self._integer_power(base, int(exponent))
         if exponent.q == 2:
-            return self.numbers.apply("sqrt", base) ** int(exponent.p)
+            return self._integer_power(self.numbers.apply("sqrt", base), int(exponent.p))
         return self.numbers.power(base, self.numbers.rational(exponent))
+
+    def _integer_power(self, base: Any, exponent: int) -> Any:
+        # By multiplication: a ball around zero to an integer power is nan in some versions of python-flint.
+        result = self.numbers.rational(sp.S.One)
+        for _ in range(abs(exponent)):
+            result = result * base
+        return 1 / result if exponent < 0 else result
 
     def sign(self, x: Any) -> int:
         """The sign of a value; that of a dual number is the sign of its value."""

@@ -1,0 +1,1 @@
+"""What the derivations run on: proof, enclosure, printing, the catalogue."""
