@@ -2,8 +2,8 @@ r"""The standard normal density and distribution function as symbols of their ow
 
 SymPy writes the distribution function with ``erf`` or ``erfc`` and replaces ``erfc(-x)`` by ``2 - erfc(x)``
 as it is built, so a printed formula loses every digit in the lower tail. `phi` and `Phi` stay as they are
-written: a closed form keeps the shape it has in the papers, differentiates by :math:`\varphi' = -x\varphi` and
-:math:`\Phi' = \varphi`, and is evaluated through the complementary error function, which is accurate in both
+written: a closed form keeps the shape it has in the papers, differentiates by :math:`\varphi' = -x\varphi`
+and :math:`\Phi' = \varphi`, and is evaluated through the complementary error function, which is accurate in both
 tails.
 
 Examples
