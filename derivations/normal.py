@@ -3,8 +3,8 @@ r"""The standard normal density and distribution function as symbols of their ow
 SymPy writes the distribution function with ``erf`` or ``erfc`` and replaces ``erfc(-x)`` by ``2 - erfc(x)``
 as it is built, so a printed formula loses every digit in the lower tail. `phi` and `Phi` stay as they are
 written: a closed form keeps the shape it has in the papers, differentiates by :math:`\varphi' = -x\varphi`
-and :math:`\Phi' = \varphi`, and is evaluated through the complementary error function, which is accurate in both
-tails.
+and :math:`\Phi' = \varphi`, and is evaluated through the complementary error function, which is accurate in
+both tails.
 
 Examples
 --------
@@ -25,6 +25,7 @@ from typing import Any
 import mpmath
 from sympy import Expr, Function, S, erf, erfc, exp, pi, sqrt
 from sympy.core.function import ArgumentIndexError
+from sympy.printing.precedence import PRECEDENCE
 
 __all__ = ["Phi", "phi"]
 
@@ -229,13 +230,19 @@ class Phi(Function):
         return f"{printer._module_format('scipy.special.ndtr')}({printer._print(self.args[0])})"
 
     def _torchcode(self, printer: Any) -> str:
-        return f"{printer._module_format('torch.special.ndtr')}({printer._print(self.args[0])})"
+        # torch.special.ndtr is (1 + erf(x / sqrt(2))) / 2, which is 0 from x = -8.3 down
+        return _half_erfc(printer._module_format("torch.erfc"), self, printer)
 
     def _jaxcode(self, printer: Any) -> str:
         return f"{printer._module_format('jax.scipy.special.ndtr')}({printer._print(self.args[0])})"
 
     def _ccode(self, printer: Any) -> str:
-        return f"(0.5*erfc(-0.70710678118654752*({printer._print(self.args[0])})))"
+        return _half_erfc("erfc", self, printer)
+
+
+def _half_erfc(function: str, call: Expr, printer: Any) -> str:
+    argument = printer.parenthesize(call.args[0], PRECEDENCE["Mul"])
+    return f"(0.5*{function}(-0.7071067811865476*{argument}))"
 
 
 def _latex_call(name: str, call: Expr, printer: Any, power: str | None) -> str:

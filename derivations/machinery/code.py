@@ -1,9 +1,9 @@
 """Source text of functions that compute a formula, for NumPy, PyTorch, JAX and C99.
 
-The printers are SymPy's own, with what their output lacks when it is run: numbers are evaluated before they are
-printed (``torch.sqrt(2)`` fails), conditions broadcast, a branch of a `Piecewise` never sees a point at which it is
-singular (else its gradient is nan also where it is not taken), sums run over whole arrays, and C needs no
-constants beyond C99.
+The printers are SymPy's own, with what their output lacks when it is run: numbers are evaluated before they
+are printed (``torch.sqrt(2)`` fails), conditions broadcast, a branch of a `Piecewise` never sees a point at
+which it is singular (else its gradient is nan also where it is not taken), sums run over whole arrays, the
+lower tail of `Phi` keeps its digits (``torch.special.ndtr(-10)`` is 0), and C needs no constants beyond C99.
 
 Examples
 --------
@@ -16,13 +16,14 @@ import torch
 <BLANKLINE>
 <BLANKLINE>
 def relu_mean(a):
-    return a*torch.special.ndtr(a) + (0.3989422804014327*torch.exp(-1/2*a**2))
+    return a*(0.5*torch.erfc(-0.7071067811865476*a)) + (0.3989422804014327*torch.exp(-1/2*a**2))
 <BLANKLINE>
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 import random
 import re
 from collections.abc import Sequence
@@ -36,7 +37,7 @@ from sympy.printing.c import C99CodePrinter
 from sympy.printing.numpy import NumPyPrinter
 from sympy.printing.pycode import AbstractPythonCodePrinter
 
-from derivations.machinery.sums import contract
+from derivations.machinery.sums import INDEX, contract
 from derivations.normal import Phi, phi
 
 __all__ = ["TARGETS", "code"]
@@ -44,13 +45,14 @@ __all__ = ["TARGETS", "code"]
 TARGETS = ("numpy", "torch", "jax", "c")
 
 _ELEMENTARY = (
-    "exp log erf erfc Abs sign floor ceiling sin cos tan sinh cosh tanh atan".split()  # SymPy's names
+    *("exp", "log", "erf", "erfc", "Abs", "sign", "floor", "ceiling"),
+    *("sin", "cos", "tan", "sinh", "cosh", "tanh", "atan"),
 )
 _NODES: tuple[type, ...] = (
     sp.Symbol, sp.Indexed, sp.IndexedBase, sp.Idx, sp.Rational, Float, NumberSymbol, sp.Add, sp.Mul, sp.Pow,
-    sp.Max, sp.Min, sp.Heaviside, sp.Piecewise, ExprCondPair, sp.core.relational.Relational, sp.And, sp.Or, sp.Not,
-    BooleanAtom, phi, Phi, sp.LambertW, sp.KroneckerDelta, sp.Sum, sp.Tuple, type(sp.oo), type(-sp.oo),
-    *(getattr(sp, name) for name in _ELEMENTARY),
+    sp.Max, sp.Min, sp.Heaviside, sp.Piecewise, ExprCondPair, sp.core.relational.Relational, sp.And, sp.Or,
+    sp.Not, BooleanAtom, phi, Phi, sp.LambertW, sp.KroneckerDelta, sp.Sum, sp.Tuple,
+    type(sp.oo), type(-sp.oo), *(getattr(sp, name) for name in _ELEMENTARY),
 )  # fmt: skip
 
 
@@ -59,13 +61,13 @@ def code(
 ) -> str:
     """Source text of a function that computes an expression.
 
-    The array targets take arrays (torch: tensors) and broadcast. An indexed quantity ``x[i]`` is an array whose
-    first axis is the index. A free index disappears: the result holds the value at every index, one axis for each
-    free index in the order of `arguments`. So does the upper limit of a sum over arrays, which is their length.
-    float32 arrays give float32 results.
+    The array targets take arrays (torch: tensors) and broadcast. An indexed quantity ``x[i]`` is an array
+    whose first axis is the index. A free index is no argument: the result holds the value at every index,
+    with one axis for each free index in the order of `arguments`. Nor is the upper limit of a sum over
+    arrays, which is their length. float32 arrays give float32 results.
 
-    The C function computes one number in double precision: arrays are ``const double *``, and indices (counted
-    from 1, as in the formula) and lengths are ``int``.
+    The C function computes one number in double precision: arrays are ``const double *``, and indices
+    (counted from 1, as in the formula) and lengths are ``int``.
 
     Parameters
     ----------
@@ -81,8 +83,8 @@ def code(
     Raises
     ------
     ValueError
-        The target is unknown, the expression holds something that has no counterpart in it (which is named), or a
-        symbol is missing from `arguments`.
+        The target is unknown, the expression holds something that has no counterpart in it (which is named),
+        or a symbol is missing from `arguments`.
 
     Examples
     --------
@@ -278,7 +280,7 @@ def _is_smooth(node: sp.Expr, point: dict[sp.Expr, sp.Expr]) -> bool:
 
 
 def _smooth_point(branch: sp.Expr, sizes: set[sp.Symbol]) -> dict[sp.Expr, sp.Expr]:
-    """Values for the variables of the singular parts at which they are smooth; empty if nothing is singular."""
+    """Values for the variables of the singular parts at which these are smooth; empty without such parts."""
     nodes = _singular_nodes(branch)
     indexed = {x for node in nodes for x in node.atoms(sp.Indexed)}
     hidden = {s for x in indexed for s in x.free_symbols if s != x} | sizes
@@ -297,6 +299,17 @@ def _smooth_point(branch: sp.Expr, sizes: set[sp.Symbol]) -> dict[sp.Expr, sp.Ex
         if all(_is_smooth(node, full) for node in nodes):
             return point
     raise ValueError(f"no point was found at which {branch} is smooth")
+
+
+def _key(expr: sp.Sum) -> sp.Sum:
+    """The sum under one name of its index, so that equal sums are computed once."""
+    ((index, low, high),) = expr.limits
+    return sp.Sum(expr.function.xreplace({index: INDEX}), (INDEX, low, high))
+
+
+def _steps(expr: sp.Heaviside) -> sp.Expr:
+    argument, at_zero = expr.args
+    return sp.Piecewise((0, argument < 0), (at_zero, sp.Eq(argument, 0)), (1, True))
 
 
 # Array targets.
@@ -342,16 +355,13 @@ class _ArrayPrinter(NumPyPrinter):
         kind = type(expr).__name__
         function = _RENAMED.get(kind, kind)
         argument = self._print(expr.args[0])
-        if not self._varies(expr) and hasattr(__import__("math"), function):
+        if not self._varies(expr) and hasattr(math, function):
             return f"{self._module_format('math.' + function)}({argument})"
         if kind in ("erf", "erfc"):
-            return f"{self._module_format(_SPECIAL[self.target] + '.' + function.replace('erfc', self._erfc()))}({argument})"
+            return f"{self._module_format(f'{_SPECIAL[self.target]}.{kind}')}({argument})"
         if kind == "atan" and self.target != "torch":
             function = "arctan"
         return f"{self.module}.{function}({argument})"
-
-    def _erfc(self) -> str:
-        return "special.erfc" if self.target == "torch" else "erfc"
 
     def _print_LambertW(self, expr: sp.Expr) -> str:
         arguments = ", ".join(self._print(arg) for arg in expr.args)
@@ -393,19 +403,20 @@ class _ArrayPrinter(NumPyPrinter):
         return str(self._hprint_Pow(expr, rational=rational, sqrt=root))
 
     def _print_Sum(self, expr: sp.Sum) -> str:
-        ((index, _, high),) = expr.limits
+        ((index, _, _),) = expr.limits
         if not self.plan.arrays:
             raise ValueError(f"{expr} sums over no array")
         outer = self.axes
         inner_indices = set(outer) & expr.function.free_symbols
         self.axes = (*outer, index) if inner_indices else (index,)
         if not inner_indices:
-            if expr not in self.sums:
+            key = _key(expr)
+            if key not in self.sums:
                 text = f"{self.module}.sum({self._print(expr.function)}, {self.along}=0)"
-                self.sums[expr] = self.plan.new_name("sum")
-                self.lines.append(f"{self.sums[expr]} = {text}")
+                self.sums[key] = self.plan.new_name("sum")
+                self.lines.append(f"{self.sums[key]} = {text}")
             self.axes = outer
-            return self.sums[expr]
+            return self.sums[key]
         text = f"{self.module}.sum({self._print(expr.function)}, {self.along}=-1)"
         self.axes = outer
         return text
@@ -418,7 +429,7 @@ class _ArrayPrinter(NumPyPrinter):
         return f"({left} == {right}).{cast}({self.first_array}.dtype)"
 
     def _print_Heaviside(self, expr: sp.Heaviside) -> str:
-        return self._print(expr.rewrite(sp.Piecewise, H0=expr.args[1]))
+        return self._print(_steps(expr))
 
     def _extremum(self, expr: sp.Expr, bound: str, function: str, builtin: str) -> str:
         fixed = [self._print(arg) for arg in expr.args if not self._varies(arg)]
@@ -455,10 +466,6 @@ class _ArrayPrinter(NumPyPrinter):
 
     def _print_Piecewise(self, expr: sp.Piecewise) -> str:
         pairs = list(expr.args)
-        last = "float('nan')"
-        if pairs[-1].cond == sp.true:
-            last = ""
-        text = ""
         pieces: list[tuple[str, str, bool]] = []
         earlier: list[sp.Basic] = []
         for branch, condition in pairs:
@@ -467,11 +474,9 @@ class _ArrayPrinter(NumPyPrinter):
             pieces.append((self._guarded(branch, valid), self._print(condition), self._varies(condition)))
         constant = not any(self._varies(branch) for branch, _ in pairs)
         varying = next((self._sample(c) for _, c in pairs if self._varies(c)), None)
-        if not last:
-            last = pieces.pop()[0]
+        text = pieces.pop()[0] if pairs[-1].cond == sp.true else "float('nan')"
         if constant and varying is not None:
-            last = self._constant(last, varying)
-        text = last
+            text = self._constant(text, varying)
         for branch, condition, varies in reversed(pieces):
             text = (
                 f"{self.module}.where({condition}, {branch}, {text})"
@@ -491,9 +496,7 @@ class _ArrayPrinter(NumPyPrinter):
         """A number in the precision of an array, where nothing else in the result has one."""
         if self.target == "torch":
             return f"{like}.new_tensor({number})"
-        if self.target == "numpy":
-            return f"np.asarray({number}, dtype=np.result_type({like}, 0.0))"
-        return number
+        return f"{self.module}.asarray({number}, dtype={self.module}.result_type({like}, 0.0))"
 
     def _guarded(self, branch: sp.Expr, valid: sp.Basic) -> str:
         if valid == sp.true or not self._varies(valid):
@@ -590,7 +593,7 @@ class _CPrinter(C99CodePrinter):
         return f"(double)(({argument} > 0) - ({argument} < 0))"
 
     def _print_Heaviside(self, expr: sp.Heaviside) -> str:
-        return self._print(expr.rewrite(sp.Piecewise, H0=expr.args[1]))
+        return self._print(_steps(expr))
 
     def _print_KroneckerDelta(self, expr: sp.KroneckerDelta) -> str:
         left, right = (self._print(arg) for arg in expr.args)
@@ -598,14 +601,19 @@ class _CPrinter(C99CodePrinter):
 
     def _print_Piecewise(self, expr: sp.Piecewise) -> str:
         pairs = list(expr.args)
-        text = self._print(pairs.pop().expr) if pairs[-1].cond == sp.true else "NAN"
+        text = self._branch(pairs.pop().expr) if pairs[-1].cond == sp.true else "NAN"
         for branch, condition in reversed(pairs):
-            text = f"(({self._print(condition)}) ? {self._print(branch)} : {text})"
+            text = f"(({self._print(condition)}) ? {self._branch(branch)} : {text})"
         return text
 
+    def _branch(self, branch: sp.Expr) -> str:
+        """A branch as a double: a choice between whole numbers would divide as whole numbers do."""
+        return repr(float(branch)) if branch.is_Integer else str(self._print(branch))
+
     def _print_Sum(self, expr: sp.Sum) -> str:
-        if expr in self.sums:
-            return self.sums[expr]
+        key = _key(expr)
+        if key in self.sums:
+            return self.sums[key]
         ((index, low, high),) = expr.limits
         name = self.plan.new_name("sum")
         function = expr.function
@@ -625,7 +633,7 @@ class _CPrinter(C99CodePrinter):
             *(f"    {line}" for line in body),
             "}",
         ]
-        self.sums[expr] = name
+        self.sums[key] = name
         return name
 
 

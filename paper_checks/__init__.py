@@ -1,0 +1,1 @@
+"""The top floor: where formulas meet their experiments, and the command line."""

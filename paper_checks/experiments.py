@@ -1,0 +1,160 @@
+"""Which experiment tests which formula, and at which point.
+
+An experiment names the formulas that it tests and the points at which it does; the closed forms are evaluated
+elsewhere, after the estimates are in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from numeric import batchnorm, pact, relu, ternary
+from numeric.monte_carlo import Estimate
+
+ROUNDING = 1e-12
+"""Relative error that a complex step in extended precision, reported in float64, is trusted to."""
+
+Values = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What an experiment measured for one formula at one point.
+
+    Attributes
+    ----------
+    formula
+        The name of the formula.
+    point
+        The values of its symbols.
+    estimate
+        A Monte Carlo estimate, or the value of a derivative taken by complex steps.
+    """
+
+    formula: str
+    point: Values
+    estimate: Estimate | float
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One run of a simulation, which may test several formulas.
+
+    Attributes
+    ----------
+    formulas
+        The names of the formulas it tests.
+    run
+        Called with ``seed`` and ``stream``.
+    """
+
+    formulas: tuple[str, ...]
+    run: Callable[[int, int], list[Measurement]]
+
+
+# --- ReLU after BatchNorm ---------------------------------------------------------------------------------
+
+_IN_A = ("moment0", "mean", "second_moment", "variance", "ratio", "ratio_variance")
+_IN_GAMMA_AND_BETA = ("gate_probability", "mean_after_batchnorm", "c1", "c2", "c2_variance")
+
+
+def _relu(gamma: float, beta: float, draws: int) -> Experiment:
+    def run(seed: int, stream: int) -> list[Measurement]:
+        estimates = relu.estimates(relu.moments(gamma, beta, draws, seed=seed, stream=stream), gamma)
+        a = beta / abs(gamma)
+        in_a = [Measurement(f"relu.{name}", {"a": a}, estimates[name]) for name in _IN_A]
+        point = {"gamma": gamma, "beta": beta}
+        return in_a + [Measurement(f"relu.{name}", point, estimates[name]) for name in _IN_GAMMA_AND_BETA]
+
+    return Experiment(tuple(f"relu.{name}" for name in (*_IN_A, *_IN_GAMMA_AND_BETA)), run)
+
+
+def _relu_at(gamma: float, beta: float, names: Mapping[str, str], draws: int) -> Experiment:
+    def run(seed: int, stream: int) -> list[Measurement]:
+        estimates = relu.estimates(relu.moments(gamma, beta, draws, seed=seed, stream=stream), gamma)
+        return [Measurement(formula, {}, estimates[name]) for formula, name in names.items()]
+
+    return Experiment(tuple(names), run)
+
+
+# --- BatchNorm ------------------------------------------------------------------------------------------------
+
+
+def _batchnorm(m: int, eps: float) -> Experiment:
+    per_sample = ("grad_xhat", "grad_input")
+    whole = ("grad_gamma", "grad_beta", "grad_mean", "grad_variance")
+    across = ("grad_input_variance", "grad_input_dot_xhat", "jacobian", "jacobian_trace")
+
+    def run(seed: int, stream: int) -> list[Measurement]:
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,)))
+        x, g = rng.standard_normal(m), rng.standard_normal(m)
+        gamma, beta = (float(v) for v in rng.standard_normal(2))
+        measured = batchnorm.gradients(x, g, gamma, beta, eps)
+        jacobian = batchnorm.jacobian(x, gamma, beta, eps)
+        point: dict[str, object] = {
+            "m": m,
+            "x": tuple(map(float, x)),
+            "g": tuple(map(float, g)),
+            "gamma": gamma,
+            "beta": beta,
+            "eps": eps,
+        }
+        xhat = (x - x.mean()) / np.sqrt(x.var() + eps)
+        values = {
+            **{name: float(measured[name]) for name in whole},
+            "grad_input_variance": float(measured["grad_input"].var()),
+            "grad_input_dot_xhat": float(xhat @ measured["grad_input"]),
+            "jacobian_trace": float(np.trace(jacobian)),
+        }
+        out = [Measurement(f"batchnorm.{name}", point, value) for name, value in values.items()]
+        out.append(Measurement("batchnorm.jacobian", {**point, "i": 2, "j": m}, float(jacobian[1, m - 1])))
+        out.append(Measurement("batchnorm.jacobian", {**point, "i": 1, "j": 1}, float(jacobian[0, 0])))
+        for index in (1, m):
+            here = {**point, "i": index}
+            out.append(Measurement("batchnorm.grad_input", here, float(measured["grad_input"][index - 1])))
+            out.append(
+                Measurement(
+                    "batchnorm.grad_xhat",
+                    {**point, "xhat": tuple(map(float, xhat)), "i": index},
+                    float(measured["grad_xhat"][index - 1]),
+                )
+            )
+        return out
+
+    return Experiment(tuple(f"batchnorm.{name}" for name in (*per_sample, *whole, *across)), run)
+
+
+def _running_variance(m: int, sigma: float, draws: int) -> Experiment:
+    def run(seed: int, stream: int) -> list[Measurement]:
+        estimate = batchnorm.running_variance(m, 0.3, sigma, draws, seed=seed, stream=stream)
+        return [Measurement("batchnorm.running_variance", {"sigma": sigma}, estimate)]
+
+    return Experiment(("batchnorm.running_variance",), run)
+
+
+def experiments() -> tuple[Experiment, ...]:
+    """All experiments, in the order of their streams."""
+    millions = 10**6
+    return (
+        _relu(1.25, 0.5, 300 * millions),
+        _relu(-0.8, 0.4, 300 * millions),
+        _relu_at(
+            1.0,
+            0.0,
+            {"relu.ratio_at_0": "ratio", "relu.ratio_variance_at_0": "ratio_variance"},
+            350 * millions,
+        ),
+        _relu_at(
+            1.0,
+            1.0,
+            {"relu.ratio_at_1": "ratio", "relu.ratio_variance_at_1": "ratio_variance"},
+            150 * millions,
+        ),
+        _batchnorm(5, 0.0),
+        _batchnorm(32, 1e-5),
+        _batchnorm(8, 0.5),
+        _running_variance(8, 1.1, 24 * millions),
+    )

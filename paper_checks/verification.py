@@ -1,0 +1,276 @@
+"""Every formula against its derivation and its experiments."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from sympy.external.gmpy import GROUND_TYPES
+
+from derivations import DerivationCheck, Formula, catalog
+from numeric.monte_carlo import FALSE_ALARM, POWER, Estimate
+from paper_checks.experiments import ROUNDING, Experiment, Measurement, experiments
+
+SCHEMA = "normquant.verify/1"
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A measurement against the closed form at the same point.
+
+    Attributes
+    ----------
+    measurement
+        What the experiment found.
+    closed_form
+        The value of the closed form.
+    resolution
+        The smallest relative error that would have been caught.
+    refuted
+        Whether the two disagree.
+    """
+
+    measurement: Measurement
+    closed_form: float
+    resolution: float
+    refuted: bool
+
+    @property
+    def estimate(self) -> float:
+        """The measured value."""
+        estimate = self.measurement.estimate
+        return estimate.value if isinstance(estimate, Estimate) else float(estimate)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was found about one formula."""
+
+    name: str
+    check: DerivationCheck
+    comparisons: tuple[Comparison, ...]
+    seconds: float
+
+    @property
+    def holds(self) -> bool:
+        """Every step holds and no experiment disagrees."""
+        return self.check.ok and not any(c.refuted for c in self.comparisons)
+
+    @property
+    def weakest(self) -> Comparison | None:
+        """The refuted comparison, or the one of the coarsest resolution."""
+        return max(self.comparisons, key=lambda c: (c.refuted, c.resolution), default=None)
+
+
+def verify(
+    formulas: Mapping[str, Formula] | None = None,
+    *,
+    seed: int = 0,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> tuple[Verification, ...]:
+    """Check derivations and run experiments.
+
+    Parameters
+    ----------
+    formulas
+        By name; the whole catalogue when None.
+    seed
+        Seed of the random points and of the draws.
+    jobs
+        Number of processes; all cores when None. No result depends on it.
+    progress
+        Called with the number of tasks done, their total, and the last one's name.
+
+    Returns
+    -------
+    tuple
+        One entry for each formula, in their order.
+    """
+    formulas = catalog() if formulas is None else formulas
+    jobs = (os.cpu_count() or 1) if jobs is None else jobs
+    if jobs < 1:
+        raise ValueError(f"jobs must be at least 1, got {jobs}")
+    chosen = [(s, e) for s, e in enumerate(experiments()) if set(e.formulas) & set(formulas)]
+    checks: dict[str, tuple[DerivationCheck, float]] = {}
+    measured: dict[int, tuple[list[Measurement], float]] = {}
+    with ProcessPoolExecutor(jobs, mp_context=_context()) as pool:
+        pending: dict[Future[Any], tuple[str, Any]] = {}
+        for stream, experiment in chosen:  # the long ones first
+            pending[pool.submit(_run, experiment.formulas[0], stream, seed)] = ("experiment", stream)
+        for name, formula in formulas.items():
+            pending[pool.submit(_check, formula, seed)] = ("derivation", name)
+        try:
+            for done, future in enumerate(as_completed(pending), 1):
+                kind, key = pending[future]
+                (checks if kind == "derivation" else measured)[key] = future.result()
+                if progress is not None:
+                    progress(done, len(pending), key if kind == "derivation" else chosen_name(chosen, key))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    in_order = [m for stream in sorted(measured) for m in measured[stream][0] if m.formula in formulas]
+    statistical = sum(isinstance(m.estimate, Estimate) for m in in_order)
+    shares = {s: measured[s][1] / max(1, len({m.formula for m in measured[s][0]})) for s in measured}
+    result = []
+    for name, formula in formulas.items():
+        own = [m for m in in_order if m.formula == name]
+        check, seconds = checks[name]
+        seconds += sum(shares[s] for s in measured if any(m.formula == name for m in measured[s][0]))
+        comparisons = tuple(_compare(formula, m, statistical) for m in own)
+        result.append(Verification(name, check, comparisons, seconds))
+    return tuple(result)
+
+
+def chosen_name(chosen: Iterable[tuple[int, Experiment]], stream: int) -> str:
+    """A name for the experiment of a stream."""
+    return f"experiment on {next(e for s, e in chosen if s == stream).formulas[0]}"
+
+
+def _context() -> multiprocessing.context.BaseContext:
+    methods = multiprocessing.get_all_start_methods()
+    return multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+
+
+def _check(formula: Formula, seed: int) -> tuple[DerivationCheck, float]:
+    start = time.perf_counter()
+    return formula.check(seed), time.perf_counter() - start
+
+
+def _run(_: str, stream: int, seed: int) -> tuple[list[Measurement], float]:
+    start = time.perf_counter()
+    return experiments()[stream].run(seed, stream), time.perf_counter() - start
+
+
+def _compare(formula: Formula, measurement: Measurement, statistical: int) -> Comparison:
+    symbols = {str(getattr(s, "label", s)) for s in formula.domain.sets}
+    point = {name: value for name, value in measurement.point.items() if name in symbols}
+    closed_form = float(formula.evaluate(17, **point))
+    estimate = measurement.estimate
+    if isinstance(estimate, Estimate):
+        refuted = estimate.refutes(closed_form, statistical)
+        return Comparison(measurement, closed_form, estimate.resolution(statistical), refuted)
+    bound = ROUNDING * (1 + abs(closed_form))
+    return Comparison(measurement, closed_form, ROUNDING, not abs(estimate - closed_form) <= bound)
+
+
+# --- the report -----------------------------------------------------------------------------------------------
+
+
+def table(results: tuple[Verification, ...]) -> str:
+    """The results as text, one line for each formula, and the totals."""
+    width = max(len(r.name) for r in results)
+    header = f"{'formula':{width}}  steps proved encl.  {'estimate':>12}  {'closed form':>12}  resolution  seconds  verdict"
+    lines = [header, "-" * len(header)]
+    for r in results:
+        c = r.weakest
+        values = f"{c.estimate:12.6g}  {c.closed_form:12.6g}  {c.resolution:10.1e}" if c else f"{'':12}  {'':12}  {'':10}"
+        verdict = "holds" if r.holds else "REFUTED"
+        lines.append(
+            f"{r.name:{width}}  {len(r.check.steps):5} {r.check.proved:6} {r.check.enclosed:5}  {values}"
+            f"  {r.seconds:7.1f}  {verdict}"
+        )
+    lines += [str(f) for r in results for f in r.check.failures]
+    lines += [
+        f"{r.name}: the experiment gives {c.estimate:.9g}, the closed form {c.closed_form:.9g} at {dict(c.measurement.point)}"
+        for r in results
+        for c in r.comparisons
+        if c.refuted
+    ]
+    steps = sum(len(r.check.steps) for r in results)
+    comparisons = [c for r in results for c in r.comparisons]
+    evidence = {s.evidence for r in results for s in r.check.steps} - {""}
+    lines += [
+        "",
+        f"{len(results)} formulas, {steps} steps: {sum(r.check.proved for r in results)} proved, "
+        f"{sum(r.check.enclosed for r in results)} {' and '.join(sorted(evidence)) or 'enclosed'}; "
+        f"{len(comparisons)} comparisons, coarsest resolution "
+        f"{max((c.resolution for c in comparisons), default=0.0):.1e} (power {POWER}, false alarm {FALSE_ALARM:g} "
+        f"for the run); {sum(not r.holds for r in results)} refuted",
+    ]
+    return "\n".join(lines)
+
+
+def report(results: tuple[Verification, ...], seed: int) -> dict[str, Any]:
+    """The results as JSON data, schema ``normquant.verify/1``."""
+    return {
+        "schema": SCHEMA,
+        "seed": seed,
+        "versions": {**{p: _version(p) for p in ("normquant", "sympy", "numpy", "scipy", "python-flint")}}
+        | {"python": platform.python_version(), "ground_types": GROUND_TYPES},
+        "false_alarm": FALSE_ALARM,
+        "power": POWER,
+        "formulas": [
+            {
+                "name": r.name,
+                "verdict": "holds" if r.holds else "refuted",
+                "seconds": r.seconds,
+                "steps": [
+                    {
+                        "reason": s.reason,
+                        "proved": s.proved,
+                        "evidence": s.evidence,
+                        "failure": None if s.failure is None else str(s.failure),
+                    }
+                    for s in r.check.steps
+                ],
+                "comparisons": [
+                    {
+                        "point": dict(c.measurement.point),
+                        "estimate": c.estimate,
+                        "closed_form": c.closed_form,
+                        "resolution": c.resolution,
+                        "draws": c.measurement.estimate.draws if isinstance(c.measurement.estimate, Estimate) else None,
+                        "refuted": c.refuted,
+                    }
+                    for c in r.comparisons
+                ],
+            }
+            for r in results
+        ],
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def write_json(data: dict[str, Any], path: Path) -> None:
+    """Write a report beside its place, then move it there."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(data, file, indent=1)
+            file.write("\n")
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def terminal_progress() -> Progress | None:
+    """One line that rewrites itself on a terminal, nothing in a pipe."""
+    if not sys.stderr.isatty():
+        return None
+
+    def show(done: int, total: int, name: str) -> None:
+        end = "\r\033[K" if done == total else ""
+        print(f"\r\033[K[{done}/{total}] {name}", end=end, file=sys.stderr, flush=True)
+
+    return show
