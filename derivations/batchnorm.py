@@ -31,7 +31,7 @@ m = sp.Symbol("m", integer=True, positive=True)
 i = sp.Symbol("i", integer=True, positive=True)
 j = sp.Symbol("j", integer=True, positive=True)
 k = sp.Symbol("k", integer=True, positive=True)
-l = sp.Symbol("l", integer=True, positive=True)  # noqa: E741
+l = sp.Symbol("l", integer=True, positive=True)
 n = sp.Symbol("n", integer=True, positive=True)
 gamma = sp.Symbol("gamma", real=True)
 beta = sp.Symbol("beta", real=True)
@@ -172,7 +172,9 @@ def _in_normalised_inputs(expr: sp.Expr) -> sp.Expr:
         return root ** (2 * power.exp) if power.base == VARIANCE + eps else power
 
     expr = expr.replace(lambda e: isinstance(e, sp.Pow), named)
-    expr = expr.replace(lambda e: isinstance(e, sp.Indexed) and e.base == x, lambda e: MEAN + root * Xhat(e.indices[0]))
+    expr = expr.replace(
+        lambda e: isinstance(e, sp.Indexed) and e.base == x, lambda e: MEAN + root * Xhat(e.indices[0])
+    )
     expr = expr.replace(lambda e: isinstance(e, sp.Sum), lambda e: sp.Sum(sp.expand(e.function), *e.limits))
     return sp.factor(sp.expand(expr)).subs(root, sp.sqrt(VARIANCE + eps))
 
@@ -181,7 +183,9 @@ def _under_the_sum(expr: sp.Derivative) -> sp.Expr:
     """The derivative of a finite sum is the sum of the derivatives; ``g_j`` is held fixed."""
     (summation,) = expr.expr.atoms(sp.Sum) & {expr.expr}
     ((index, low, high),) = summation.limits
-    return sp.Sum(g[index] * sp.Derivative(summation.function / g[index], *expr.variables), (index, low, high))
+    return sp.Sum(
+        g[index] * sp.Derivative(summation.function / g[index], *expr.variables), (index, low, high)
+    )
 
 
 # --- the derivatives of the statistics, and the Jacobian ----------------------------------------------------
@@ -283,7 +287,9 @@ def _grad_mean() -> Derivation:
         return _differentiate(_under_the_sum(direct)).xreplace({var: VARIANCE, mu: at})
 
     return (
-        Derivation.begin(sp.Subs(sp.Derivative(_loss_given(mu, spread), mu), (mu,), (batch_mean(),)), WHOLE_BATCH)
+        Derivation.begin(
+            sp.Subs(sp.Derivative(_loss_given(mu, spread), mu), (mu,), (batch_mean(),)), WHOLE_BATCH
+        )
         .step("derivative under the sum", lambda e: _inside(e, _under_the_sum))
         .step("the path through the variance vanishes, as $\\sum_l (x_l - \\mu) = 0$", at_the_mean)
         .step("common factors in front of the sum", _sums_apart)
@@ -297,7 +303,8 @@ def _grad_variance() -> Derivation:
 
     return (
         Derivation.begin(
-            sp.Subs(sp.Derivative(_loss_given(batch_mean(), var), var), (var,), (batch_variance(),)), WHOLE_BATCH
+            sp.Subs(sp.Derivative(_loss_given(batch_mean(), var), var), (var,), (batch_variance(),)),
+            WHOLE_BATCH,
         )
         .step("derivative under the sum", lambda e: _inside(e, _under_the_sum))
         .step("power rule, at the variance of the batch", at_the_variance)
@@ -354,7 +361,10 @@ def _summed(definition: sp.Expr, domain: Domain, substituted: Callable[[sp.Expr]
     return (
         Derivation.begin(definition, domain)
         .step("the closed forms of the derivatives", substituted)
-        .step("$\\sum \\hat{x}_k = 0$ and $\\sum \\hat{x}_k^2 = m\\sigma^2/(\\sigma^2 + \\epsilon)$", _with_sums_of_xhat)
+        .step(
+            "$\\sum \\hat{x}_k = 0$ and $\\sum \\hat{x}_k^2 = m\\sigma^2/(\\sigma^2 + \\epsilon)$",
+            _with_sums_of_xhat,
+        )
     )
 
 
@@ -446,7 +456,9 @@ def formulas() -> tuple[Formula, ...]:
         "Eigenvalues, in units of gamma/sqrt(var + eps): 0 on the constant vector, eps/(var + eps) on xhat, "
         "1 on their complement; hence rank m - 1 for eps > 0 and gamma != 0.",
     )
-    complement = g[n] - total(g[l], l) / m - Xhat(n) * total(g[l] * Xhat(l), l) / SUM_OF_SQUARES.xreplace({k: l})
+    complement = (
+        g[n] - total(g[l], l) / m - Xhat(n) * total(g[l] * Xhat(l), l) / SUM_OF_SQUARES.xreplace({k: l})
+    )
     gradients = (
         Formula(
             "batchnorm.grad_gamma",
@@ -486,7 +498,9 @@ def formulas() -> tuple[Formula, ...]:
     )
     statistics = (
         Formula("batchnorm.mean_derivative", "Derivative of the batch mean in x_i", _mean_derivative()),
-        Formula("batchnorm.variance_derivative", "Derivative of the batch variance in x_i", _variance_derivative()),
+        Formula(
+            "batchnorm.variance_derivative", "Derivative of the batch variance in x_i", _variance_derivative()
+        ),
         Formula("batchnorm.xhat_norm", "Squared norm of the normalised input", _norm_of_xhat()),
         Formula(
             "batchnorm.jacobian",

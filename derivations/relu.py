@@ -153,7 +153,8 @@ class Homogeneity:
         def decided(expr: sp.Expr, case: Case) -> sp.Expr:
             expr = expr.subs(case.substitution)
             return expr.replace(
-                lambda e: isinstance(e, sp.Max | sp.Heaviside), lambda e: e.func(*[sp.expand(x) for x in e.args])
+                lambda e: isinstance(e, sp.Max | sp.Heaviside),
+                lambda e: e.func(*[sp.expand(x) for x in e.args]),
             )
 
         return all(
@@ -182,7 +183,9 @@ def _moment_recurrence() -> Derivation:
     return (
         Derivation.begin(truncated_moment(k + 1), SHIFT_AND_ORDER)
         .step("one factor $z + a$ multiplied out", split_power, by=SameIntegrand())
-        .step("integration by parts, $z\\varphi(z) = -\\varphi'(z)$", by_parts, by=Antiderivative(primitive, z))
+        .step(
+            "integration by parts, $z\\varphi(z) = -\\varphi'(z)$", by_parts, by=Antiderivative(primitive, z)
+        )
     )
 
 
@@ -192,7 +195,9 @@ class SameIntegrand:
 
     def proves(self, left: sp.Expr, right: sp.Expr, domain: Domain) -> bool:
         """Whether interval and integrand are the same."""
-        return bool(left.limits == right.limits) and is_zero(sp.expand(left.function - right.function), domain)
+        return bool(left.limits == right.limits) and is_zero(
+            sp.expand(left.function - right.function), domain
+        )
 
 
 @cache
@@ -200,7 +205,9 @@ def _moment0() -> Derivation:
     return (
         Derivation.begin(expectation(gate(z + a)), SHIFT)
         .step("the gate is open for $z > -a$", _split_at_kink, by=SplitIntegral())
-        .step("fundamental theorem, $\\Phi' = \\varphi$", _between_limits(Phi(z)), by=Antiderivative(Phi(z), z))
+        .step(
+            "fundamental theorem, $\\Phi' = \\varphi$", _between_limits(Phi(z)), by=Antiderivative(Phi(z), z)
+        )
         .step("symmetry of the normal law", _reflect)
     )
 
@@ -211,7 +218,11 @@ def _mean() -> Derivation:
     return (
         Derivation.begin(expectation(relu(z + a)), SHIFT)
         .step("the ReLU is $z + a$ for $z > -a$, else zero", _split_at_kink, by=SplitIntegral())
-        .step("fundamental theorem, $\\varphi' = -z\\varphi$", _between_limits(primitive), by=Antiderivative(primitive, z))
+        .step(
+            "fundamental theorem, $\\varphi' = -z\\varphi$",
+            _between_limits(primitive),
+            by=Antiderivative(primitive, z),
+        )
         .step("symmetry of the normal law", _reflect)
     )
 
@@ -243,9 +254,9 @@ def _moments_lemma() -> Lemmas:
 @cache
 def _variance() -> Derivation:
     lemma = _moments_lemma()
-    return Derivation.begin(
-        expectation(relu(z + a) ** 2) - expectation(relu(z + a)) ** 2, SHIFT
-    ).step("second moment and mean", lemma.apply, by=lemma)
+    return Derivation.begin(expectation(relu(z + a) ** 2) - expectation(relu(z + a)) ** 2, SHIFT).step(
+        "second moment and mean", lemma.apply, by=lemma
+    )
 
 
 # --- any gamma and beta ---------------------------------------------------------------------------------------
@@ -257,7 +268,11 @@ def _in_shift_ratio(definition: sp.Expr, known: Callable[[], Derivation]) -> Der
     lemma = Lemmas(*[(d.definition.subs(a, ratio), d.conclusion.subs(a, ratio)) for d in (known(), _mean())])
     return (
         Derivation.begin(definition, AFFINE)
-        .step("$z$ and $-z$ have the same law: $\\gamma z$ becomes $|\\gamma| z$", _flip_sign_of_z, by=Symmetry())
+        .step(
+            "$z$ and $-z$ have the same law: $\\gamma z$ becomes $|\\gamma| z$",
+            _flip_sign_of_z,
+            by=Symmetry(),
+        )
         .step("$|\\gamma| > 0$ taken out, $a = \\beta/|\\gamma|$", _scale_out, by=Homogeneity())
         .step("the moment of $\\mathrm{ReLU}(z + a)$", lemma.apply, by=lemma)
         .step("multiplied out", lambda e: _like_terms(e, ratio))
@@ -380,16 +395,18 @@ def formulas() -> tuple[Formula, ...]:
         Formula(
             "relu.c2_variance",
             "Forward constant, variance reading: variance of ReLU(gamma z + beta) over gamma^2",
-            _in_shift_ratio((expectation(relu(y) ** 2) - expectation(relu(y)) ** 2) / gamma**2, _second_moment),
+            _in_shift_ratio(
+                (expectation(relu(y) ** 2) - expectation(relu(y)) ** 2) / gamma**2, _second_moment
+            ),
             (Source("panigrahi2018", "8"),),
             ("relu.variance", "relu.c2"),
             (zero_scale,),
         ),
+        Formula("relu.mean_at_zero_scale", "Mean of ReLU(gamma z + beta) at gamma = 0", _zero_scale(relu)),
         Formula(
-            "relu.mean_at_zero_scale", "Mean of ReLU(gamma z + beta) at gamma = 0", _zero_scale(relu)
-        ),
-        Formula(
-            "relu.gate_at_zero_scale", "Probability that gamma z + beta is positive at gamma = 0", _zero_scale(gate)
+            "relu.gate_at_zero_scale",
+            "Probability that gamma z + beta is positive at gamma = 0",
+            _zero_scale(gate),
         ),
         Formula(
             "relu.ratio",
@@ -416,10 +433,12 @@ def formulas() -> tuple[Formula, ...]:
 
 @cache
 def _gate_squared() -> Derivation:
-    return Derivation.begin(expectation(gate(z + a) ** 2), SHIFT).step(
-        "the gate is 0 or 1", _split_at_kink, by=SplitIntegral()
-    ).step(
-        "the moment of order 0",
-        lambda e: _moment0().conclusion,
-        by=Lemmas((_moment0().steps[0].expression, _moment0().conclusion)),
+    return (
+        Derivation.begin(expectation(gate(z + a) ** 2), SHIFT)
+        .step("the gate is 0 or 1", _split_at_kink, by=SplitIntegral())
+        .step(
+            "the moment of order 0",
+            lambda e: _moment0().conclusion,
+            by=Lemmas((_moment0().steps[0].expression, _moment0().conclusion)),
+        )
     )

@@ -53,8 +53,11 @@ def _with_entry(x: Array, index: int, value: np.clongdouble) -> NDArray[np.clong
 
 def jacobian(x: Array, gamma: float, beta: float, eps: float) -> Array:
     """The matrix ``dy_j/dx_i``, row i and column j, shape (m, m)."""
-    rows = [_complex_step(lambda v, i=i: forward(_with_entry(x, i, v), gamma, beta, eps), x[i]) for i in range(x.size)]
-    return np.array(rows)
+
+    def row(index: int) -> Array:
+        return _complex_step(lambda v: forward(_with_entry(x, index, v), gamma, beta, eps), float(x[index]))
+
+    return np.array([row(index) for index in range(x.size)])
 
 
 def gradients(x: Array, g: Array, gamma: float, beta: float, eps: float) -> dict[str, Array]:
@@ -82,7 +85,8 @@ def gradients(x: Array, g: Array, gamma: float, beta: float, eps: float) -> dict
 
     def affine(index: int) -> Array:
         return _complex_step(
-            lambda v: loss(gamma * _with_entry(xhat.real.astype(np.float64), index, v) + beta), float(xhat[index].real)
+            lambda v: loss(gamma * _with_entry(xhat.real.astype(np.float64), index, v) + beta),
+            float(xhat[index].real),
         )
 
     return {
@@ -97,7 +101,69 @@ def gradients(x: Array, g: Array, gamma: float, beta: float, eps: float) -> dict
     }
 
 
-def running_variance(m: int, mu: float, sigma: float, draws: int, *, seed: int, stream: int, jobs: int = 1) -> Estimate:
+def spectrum(x: Array, gamma: float, eps: float) -> tuple[Array, int]:
+    """Eigenvalues of the Jacobian ``dy_j/dx_i`` in ascending order of their real parts, and its numerical rank.
+
+    Parameters
+    ----------
+    x
+        Batch, shape (m,).
+    gamma, eps
+        Parameters of the BatchNorm.
+
+    Examples
+    --------
+    >>> spectrum(np.array([0.3, -1.2, 0.7, 2.0]), 1.0, 0.0)[1]
+    2
+    """
+    matrix = jacobian(x, gamma, 0.0, eps)
+    singular = np.linalg.svd(matrix, compute_uv=False)
+    rank = int(np.sum(singular > 1e-12 * max(float(singular[0]), np.finfo(float).tiny)))
+    return np.sort(np.linalg.eigvals(matrix).real), rank
+
+
+def across_batch(x: Array, g: Array, gamma: float, eps: float) -> dict[str, float]:
+    """What the gradient of ``sum_j g_j y_j`` in the inputs adds up to across the batch.
+
+    Parameters
+    ----------
+    x, g
+        Batch and upstream gradients, shape (m,).
+    gamma, eps
+        Parameters of the BatchNorm.
+
+    Returns
+    -------
+    dict
+        ``sum``, ``mean``, ``variance`` (biased) of the input gradient, and ``dot_xhat``, its inner product with the
+        normalised inputs.
+    """
+    gradient = gradients(x, g, gamma, 0.0, eps)["grad_input"].astype(np.longdouble)
+    z = x.astype(np.longdouble)
+    xhat = (z - z.mean()) / np.sqrt(z.var() + eps)
+    return {
+        "sum": float(gradient.sum()),
+        "mean": float(gradient.mean()),
+        "variance": float(((gradient - gradient.mean()) ** 2).mean()),
+        "dot_xhat": float((gradient * xhat).sum()),
+    }
+
+
+def grad_mean_direct(x: Array, g: Array, gamma: float, eps: float) -> float:
+    """Gradient of ``sum_j g_j y_j`` in the mean with the inputs *and the variance* held."""
+    z = x.astype(np.clongdouble)
+    held = ((z - z.mean()) ** 2).mean()
+    return float(
+        _complex_step(
+            lambda v: np.asarray((g * forward(z, gamma, 0.0, eps, mean=v, variance=held)).sum()),
+            float(z.mean().real),
+        )
+    )
+
+
+def running_variance(
+    m: int, mu: float, sigma: float, draws: int, *, seed: int, stream: int, jobs: int = 1
+) -> Estimate:
     """Mean over random Gaussian batches of the unbiased variance that enters the running variance.
 
     Parameters

@@ -7,7 +7,7 @@ import numpy as np
 _STEP = np.longdouble("1e-200")
 
 
-def forward(x: np.clongdouble, alpha: np.clongdouble, bits: int) -> np.clongdouble:
+def forward(x: np.clongdouble, alpha: np.clongdouble, bits: int, side: int = 1) -> np.clongdouble:
     """The quantised activation; the rounding passes on its argument's infinitesimal part (straight through).
 
     Parameters
@@ -18,23 +18,76 @@ def forward(x: np.clongdouble, alpha: np.clongdouble, bits: int) -> np.clongdoub
         Clipping level, positive.
     bits
         Number of bits, at least 1; there are ``2**bits - 1`` steps, ties go to even.
+    side
+        Which piece of the clip holds at x = 0 and x = alpha: that to the left, -1, or to the right, 1.
     """
     if not alpha.real > 0:
         raise ValueError(f"alpha must be positive, got {alpha.real}")
     if bits < 1:
         raise ValueError(f"bits must be at least 1, got {bits}")
+    if side not in (-1, 1):
+        raise ValueError(f"side must be -1 or 1, got {side}")
     steps = 2**bits - 1
-    clipped = np.clongdouble(0) if x.real < 0 else (x if x.real < alpha.real else alpha)
+    if side == 1:
+        below, inside = x.real < 0, x.real < alpha.real
+    else:
+        below, inside = x.real <= 0, x.real <= alpha.real
+    clipped = np.clongdouble(0) if below else (x if inside else alpha)
     scaled = steps * clipped / alpha
     rounded = np.rint(scaled.real) + np.clongdouble(1j) * scaled.imag
     return np.clongdouble(alpha * rounded / steps)
 
 
-def grad_alpha(x: float, alpha: float, bits: int) -> float:
-    """Straight-through derivative of the quantised activation in alpha, away from x = 0 and x = alpha."""
-    return float(forward(np.clongdouble(x), np.clongdouble(alpha) + np.clongdouble(1j) * _STEP, bits).imag / _STEP)
+def grad_alpha(x: float, alpha: float, bits: int, side: int = 1) -> float:
+    """Straight-through derivative of the quantised activation in alpha; ``side`` tells the piece at a kink."""
+    return float(
+        forward(np.clongdouble(x), np.clongdouble(alpha) + np.clongdouble(1j) * _STEP, bits, side).imag
+        / _STEP
+    )
 
 
-def grad_input(x: float, alpha: float, bits: int) -> float:
-    """Straight-through derivative of the quantised activation in x, away from x = 0 and x = alpha."""
-    return float(forward(np.clongdouble(x) + np.clongdouble(1j) * _STEP, np.clongdouble(alpha), bits).imag / _STEP)
+def grad_input(x: float, alpha: float, bits: int, side: int = 1) -> float:
+    """Straight-through derivative of the quantised activation in x; ``side`` tells the piece at a kink."""
+    return float(
+        forward(np.clongdouble(x) + np.clongdouble(1j) * _STEP, np.clongdouble(alpha), bits, side).imag
+        / _STEP
+    )
+
+
+def grad_alpha_original(x: float, alpha: float) -> float:
+    """Derivative in alpha of the clip alone, with rounding left out: 1 from alpha on, 0 below."""
+    if not alpha > 0:
+        raise ValueError(f"alpha must be positive, got {alpha}")
+    return 1.0 if x >= alpha else 0.0
+
+
+def largest_difference(alpha: float, bits: int, points: int = 2000) -> float:
+    """Largest difference between the calibrated and the original gradient in alpha, over x.
+
+    Parameters
+    ----------
+    alpha, bits
+        Clipping level and number of bits.
+    points
+        Points of the grid on ``[-alpha/2, 3 alpha/2]``; to them come both sides of every half-way point.
+
+    Examples
+    --------
+    >>> round(largest_difference(1.5, 1), 6)
+    0.5
+    """
+    if points < 1:
+        raise ValueError(f"points must be at least 1, got {points}")
+    if bits < 1:
+        raise ValueError(f"bits must be at least 1, got {bits}")
+    steps = 2**bits - 1
+    halfway = (np.arange(steps) + 0.5) * alpha / steps
+    x = np.concatenate(
+        [
+            np.linspace(-alpha / 2, 3 * alpha / 2, points),
+            halfway * (1 - 1e-12),
+            halfway,
+            halfway * (1 + 1e-12),
+        ]
+    )
+    return max(abs(grad_alpha(float(v), alpha, bits) - grad_alpha_original(float(v), alpha)) for v in x)

@@ -10,7 +10,7 @@ from numeric.monte_carlo import Array, Estimate, Means, sample_means
 
 
 def moments(gamma: float, beta: float, draws: int, *, seed: int, stream: int, jobs: int = 1) -> Means:
-    """Joint means of the open gate, and of ReLU(y), ReLU(y)^2, ReLU(y)^3.
+    """Joint means of the open gate, and of ReLU(y) and ReLU(y)^2.
 
     Parameters
     ----------
@@ -21,14 +21,13 @@ def moments(gamma: float, beta: float, draws: int, *, seed: int, stream: int, jo
     """
 
     def statistics(rng: np.random.Generator, n: int) -> Array:
-        out = np.empty((4, n))
+        out = np.empty((3, n))
         y = rng.standard_normal(n)
         y *= gamma
         y += beta
         np.greater(y, 0.0, out=out[0], casting="unsafe")
         np.maximum(y, 0.0, out=out[1])
         np.multiply(out[1], out[1], out=out[2])
-        np.multiply(out[2], out[1], out=out[3])
         return out
 
     return sample_means(statistics, draws, seed=seed, stream=stream, jobs=jobs)
@@ -37,7 +36,7 @@ def moments(gamma: float, beta: float, draws: int, *, seed: int, stream: int, jo
 def estimates(means: Means, gamma: float) -> Mapping[str, Estimate]:
     """The quantities of a ReLU after BatchNorm, by name, from joint means.
 
-    ``moment0``, ``mean``, ``second_moment``, ``third_moment`` and ``variance`` are those of y/|gamma|.
+    ``moment0``, ``mean``, ``second_moment`` and ``variance`` are those of y/|gamma|.
     """
     s = abs(gamma)
 
@@ -50,7 +49,6 @@ def estimates(means: Means, gamma: float) -> Mapping[str, Estimate]:
         "moment0": means.of(lambda t: float(t[0])),
         "mean": means.of(lambda t: float(t[1]) / s),
         "second_moment": means.of(lambda t: float(t[2]) / s**2),
-        "third_moment": means.of(lambda t: float(t[3]) / s**3),
         "variance": means.of(lambda t: variance(t) / s**2),
         "c1": means.of(lambda t: float(t[0])),
         "c2": means.of(lambda t: float(t[2]) / gamma**2),

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+from scipy.integrate import quad
+from scipy.optimize import brentq, minimize_scalar
 
 from numeric.monte_carlo import Array, Estimate, sample_means
 
 DISTRIBUTIONS = ("uniform", "gaussian", "laplace")
+
+
+def _require(distribution: str, sigma: float, delta: float = 0.0) -> None:
+    if distribution not in DISTRIBUTIONS:
+        raise ValueError(f"distribution must be one of {', '.join(DISTRIBUTIONS)}, got {distribution!r}")
+    if not (np.isfinite(sigma) and sigma > 0):
+        raise ValueError(f"sigma must be positive and finite, got {sigma}")
+    if not delta >= 0:
+        raise ValueError(f"delta must be at least 0, got {delta}")
 
 
 def draw_weights(rng: np.random.Generator, distribution: str, sigma: float, n: int) -> Array:
@@ -37,7 +50,15 @@ def _density(w: Array, distribution: str, sigma: float) -> Array:
 
 
 def error(
-    distribution: str, sigma: float, delta: float, scale: float, draws: int, *, seed: int, stream: int, jobs: int = 1
+    distribution: str,
+    sigma: float,
+    delta: float,
+    scale: float,
+    draws: int,
+    *,
+    seed: int,
+    stream: int,
+    jobs: int = 1,
 ) -> Estimate:
     """Mean squared error ``E(w - s tern(w))^2``, by importance sampling from a wider law of the same family.
 
@@ -46,6 +67,7 @@ def error(
     distribution, sigma, delta, scale, draws, seed, stream, jobs
         As in :func:`estimates`.
     """
+    _require(distribution, sigma, delta)
     widening = _WIDENING[distribution]
 
     def statistics(rng: np.random.Generator, n: int) -> Array:
@@ -66,6 +88,7 @@ def estimates(
     seed: int,
     stream: int,
     jobs: int = 1,
+    scale: float | None = None,
 ) -> Mapping[str, Estimate]:
     """Quantities of ternary weights with a given threshold, by name.
 
@@ -79,29 +102,160 @@ def estimates(
         Threshold, at least 0.
     draws, seed, stream, jobs
         As in :func:`numeric.monte_carlo.sample_means`.
+    scale
+        When given, ``error``, the mean squared error ``E(w - s tern(w))^2`` at this scale, is estimated too, from
+        the same plain draws.
+
+    Returns
+    -------
+    Mapping
+        ``p_plus``, ``p_zero``, ``variance``, ``mean_abs``, ``optimal_scale``, and ``error`` where asked for.
+
+    Raises
+    ------
+    ValueError
+        When the distribution is unknown, sigma is not positive, or delta is negative.
     """
-    if not sigma > 0:
-        raise ValueError(f"sigma must be positive, got {sigma}")
-    if not delta >= 0:
-        raise ValueError(f"delta must be at least 0, got {delta}")
+    _require(distribution, sigma, delta)
+    rows = 4 if scale is None else 5
 
     def statistics(rng: np.random.Generator, n: int) -> Array:
         w = draw_weights(rng, distribution, sigma, n)
-        ternary = np.sign(w) * (np.abs(w) > delta)
-        out = np.empty((6, n))
-        out[0] = ternary > 0
-        out[1] = ternary == 0
-        out[2] = ternary * ternary
-        out[3] = np.abs(w)
-        out[4] = w * ternary
-        out[5] = ternary
+        out = np.empty((rows, n))
+        plus, ternary, size, product = out[:4]
+        np.less(w, -delta, out=ternary, casting="unsafe")
+        np.greater(w, delta, out=plus, casting="unsafe")
+        np.subtract(plus, ternary, out=ternary)
+        np.abs(w, out=size)
+        np.multiply(w, ternary, out=product)
+        if scale is not None:
+            w -= scale * ternary
+            np.multiply(w, w, out=out[4])
         return out
 
     means = sample_means(statistics, draws, seed=seed, stream=stream, jobs=jobs)
-    return {
+
+    def occupied(t: Array) -> float:
+        return float(2 * t[0] - t[1])  # P(+1) + P(-1), from P(+1) and P(+1) - P(-1)
+
+    result = {
         "p_plus": means.of(lambda t: float(t[0])),
-        "p_zero": means.of(lambda t: float(t[1])),
-        "variance": means.of(lambda t: float(t[2] - t[5] ** 2)),
-        "mean_abs": means.of(lambda t: float(t[3])),
-        "optimal_scale": means.of(lambda t: float(t[4] / t[2])),
+        "p_zero": means.of(lambda t: 1.0 - occupied(t)),
+        "variance": means.of(lambda t: occupied(t) - float(t[1]) ** 2),
+        "mean_abs": means.of(lambda t: float(t[2])),
+        "optimal_scale": means.of(lambda t: float(t[3]) / occupied(t)),
     }
+    if scale is not None:
+        result["error"] = means.of(lambda t: float(t[4]))
+    return result
+
+
+# --- quadrature of the density -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """Threshold and scale of least mean squared error, found by minimising the error integral.
+
+    Attributes
+    ----------
+    delta, scale
+        The threshold and the scale.
+    error
+        The mean squared error there.
+    """
+
+    delta: float
+    scale: float
+    error: float
+
+
+def uniform_sigma(K: float) -> float:
+    """Standard deviation of weights uniform on ``(-sqrt(6/K), sqrt(6/K))``."""
+    if not K > 0:
+        raise ValueError(f"K must be positive, got {K}")
+    return float((2.0 / K) ** 0.5)
+
+
+def _upper_moment(distribution: str, sigma: float, order: int, low: float, high: float = np.inf) -> float:
+    """Integral of ``w^order`` times the density between two positive ends, with sigma as the unit."""
+    end = 3.0**0.5 if distribution == "uniform" else 40.0
+    low, high = min(low / sigma, end), min(high / sigma, end)
+
+    def integrand(v: float) -> float:
+        if distribution == "uniform":
+            return v**order / (2 * end)
+        if distribution == "gaussian":
+            return float(v**order * np.exp(-(v**2) / 2) / np.sqrt(2 * np.pi))
+        return float(v**order * np.exp(-(2.0**0.5) * v) / 2.0**0.5)
+
+    cuts = [low, *(c for c in (1.0, 3.0, 8.0, 20.0) if low < c < high), high]
+    pieces = pairwise(cuts)
+    return float(sum(quad(integrand, a, b, epsabs=1e-14, epsrel=1e-12)[0] for a, b in pieces) * sigma**order)
+
+
+def mean_abs(distribution: str, sigma: float) -> float:
+    """``E|w|``, by quadrature of the density.
+
+    Examples
+    --------
+    >>> round(mean_abs("uniform", 1.0) * 2 / 3**0.5, 12)
+    1.0
+    """
+    _require(distribution, sigma)
+    return 2 * _upper_moment(distribution, sigma, 1, 0.0)
+
+
+def threshold_at_ratio(distribution: str, sigma: float, t: float) -> float:
+    """The threshold ``delta = t E|w|``, with ``E|w|`` from the density."""
+    if not t >= 0:
+        raise ValueError(f"t must be at least 0, got {t}")
+    return t * mean_abs(distribution, sigma)
+
+
+def error_integral(distribution: str, sigma: float, delta: float, scale: float) -> float:
+    """Mean squared error ``E(w - s tern(w))^2``, by quadrature of the density split at the threshold."""
+    _require(distribution, sigma, delta)
+    below = _upper_moment(distribution, sigma, 2, 0.0, delta)
+    above = [_upper_moment(distribution, sigma, k, delta) for k in range(3)]
+    return 2 * (below + above[2] - 2 * scale * above[1] + scale**2 * above[0])
+
+
+def minimise_error(distribution: str, sigma: float) -> Optimum:
+    """Threshold and scale that minimise the mean squared error.
+
+    The scale is eliminated (the error is quadratic in it), the threshold found as the zero of the central
+    difference of the error integral near the bounded minimum.
+
+    Parameters
+    ----------
+    distribution
+        ``"uniform"``, ``"gaussian"`` or ``"laplace"``.
+    sigma
+        Standard deviation of the weights, positive.
+
+    Examples
+    --------
+    >>> optimum = minimise_error("laplace", 1.0)
+    >>> bool(optimum.error < error_integral("laplace", 1.0, optimum.delta, 1.01 * optimum.scale))
+    True
+    """
+    _require(distribution, sigma)
+
+    def best_scale(delta: float) -> float:
+        return _upper_moment(distribution, 1.0, 1, delta) / _upper_moment(distribution, 1.0, 0, delta)
+
+    def least(delta: float) -> float:
+        return error_integral(distribution, 1.0, delta, best_scale(delta))
+
+    def slope(delta: float, step: float = 1e-2) -> float:
+        def central(h: float) -> float:
+            return (least(delta + h) - least(delta - h)) / (2 * h)
+
+        halves = [central(step / 2**k) for k in range(3)]
+        once = [(4 * fine - coarse) / 3 for coarse, fine in pairwise(halves)]
+        return (16 * once[1] - once[0]) / 15
+
+    near = float(minimize_scalar(least, bounds=(0.05, 1.5), method="bounded").x)
+    delta = float(brentq(slope, near - 0.05, near + 0.05, xtol=1e-13))
+    return Optimum(delta * sigma, best_scale(delta) * sigma, least(delta) * sigma**2)

@@ -1,4 +1,7 @@
-"""The command ``normquant``."""
+"""The command ``normquant``.
+
+What takes time to load (SymPy, the derivations) is loaded by the commands that use it, not on import.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,18 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import sympy as sp
+if TYPE_CHECKING:
+    from derivations import Formula
 
-from derivations import catalog, find
-from derivations.machinery.latex import latex
-
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?(/\d+)?")
+_NUMBER = re.compile(
+    r"[+-]?(\d{1,400}(\.\d{0,400})?|\.\d{1,400})([eE][+-]?\d{1,4})?|[+-]?\d{1,400}/\d{1,400}", re.ASCII
+)
+"""A decimal number or a fraction; nothing else from the command line is ever evaluated."""
 
 
 class UsageError(ValueError):
@@ -22,7 +28,18 @@ class UsageError(ValueError):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit status: 0, 1 when something is refuted, 2 on wrong usage.
+    """Run the command and return its exit status.
+
+    Parameters
+    ----------
+    argv
+        The arguments; those of the process when None.
+
+    Returns
+    -------
+    int
+        0; 1 when something is refuted; 2 on wrong usage; 3 when a worker process was killed; 130 when
+        interrupted; 141 when nobody reads the output any more.
 
     Examples
     --------
@@ -33,21 +50,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = _parser().parse_args(argv)
     try:
-        return int(arguments.run(arguments))
+        status = int(arguments.run(arguments))
+        sys.stdout.flush()
+        return status
     except UsageError as error:
-        print(f"normquant: {error}", file=sys.stderr)
-        return 2
+        return _complain(str(error), 2)
+    except BrokenProcessPool:
+        return _complain("a worker process was killed (out of memory?); nothing is reported", 3)
     except KeyboardInterrupt:
-        print("normquant: interrupted", file=sys.stderr)
-        return 130
+        return _complain("interrupted", 130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 141
+
+
+def _complain(message: str, status: int) -> int:
+    clear = "\r\033[K" if sys.stderr.isatty() else ""
+    print(f"{clear}normquant: {message}", file=sys.stderr)
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="normquant", description="The mathematics of normalised and quantised networks, derived and checked."
+        prog="normquant",
+        description="The mathematics of normalised and quantised networks, derived and checked.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -77,16 +103,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _whole(least: int):  # type: ignore[no-untyped-def]
+def _whole(least: int) -> Callable[[str], int]:
     def number(text: str) -> int:
-        if not text.isdecimal() or int(text) < least:
+        if not (text.isascii() and text.isdecimal()) or int(text) < least:
             raise argparse.ArgumentTypeError(f"must be a whole number, at least {least}, got {text!r}")
         return int(text)
 
     return number
 
 
-def _find(name: str):  # type: ignore[no-untyped-def]
+def _find(name: str) -> Formula:
+    from derivations import find
+
     try:
         return find(name)
     except KeyError as error:
@@ -100,16 +128,18 @@ def _verify(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--json: there is no folder {arguments.json.parent}")
     formulas = {name: _find(name) for name in arguments.names} or None
     results = verify(formulas, seed=arguments.seed, jobs=arguments.jobs, progress=terminal_progress())
-    print(table(results))
-    if arguments.json is not None:
+    if arguments.json is not None:  # before the table, which a reader may cut short
         try:
             write_json(report(results, arguments.seed), arguments.json)
         except OSError as error:
             raise UsageError(f"--json: {error}") from None
+    print(table(results))
     return 0 if all(r.holds for r in results) else 1
 
 
 def _list(_: argparse.Namespace) -> int:
+    from derivations import catalog
+
     width = max(map(len, catalog()))
     for name, formula in catalog().items():
         print(f"{name:{width}}  {formula.title}")
@@ -117,12 +147,14 @@ def _list(_: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> int:
+    import sympy as sp
+
     formula = _find(arguments.name)
     print(f"{formula.name}: {formula.title}\n")
     print(f"definition  {sp.sstr(formula.definition)}")
     print(f"domain      {formula.domain}\n")
     for number, step in enumerate(formula.derivation.steps, 1):
-        print(f"{number:3}. {step.reason.replace('$', '')}")
+        print(f"{number:3}. {_plain(step.reason)}")
         print(f"     = {sp.sstr(step.expression)}")
     print(f"\nresult      {sp.sstr(formula.closed_form)}")
     for note in formula.notes:
@@ -134,28 +166,55 @@ def _show(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _plain(reason: str) -> str:
+    r"""A reason without its LaTeX.
+
+    Examples
+    --------
+    >>> from paper_checks.command_line import _plain
+    >>> _plain(r"$\sum \hat{x}_k = 0$, $\varphi' = -z\varphi$")
+    "sum xhat_k = 0, phi' = -z phi"
+    """
+    text = re.sub(r"\\hat\{(\w+)\}", r"\1hat", reason.replace("$", ""))
+    text = re.sub(r"\\(?:mathrm|text|operatorname)\{(\w+)\}", r"\1", text)
+    text = text.replace(r"\varphi", r"\phi").replace(r"\epsilon", r"\eps")
+    text = re.sub(r"(?<=\w)\\(?=[A-Za-z])", " ", text)
+    return re.sub(r"\\([A-Za-z]+)", r"\1", text)
+
+
 def _latex(arguments: argparse.Namespace) -> int:
     formula = _find(arguments.name)
-    if arguments.derivation:
-        print(formula.latex_derivation())
-    else:
-        print(f"{latex(formula.definition)} = {latex(formula.closed_form)}")
+    print(formula.latex_derivation() if arguments.derivation else formula.latex_statement())
     return 0
 
 
 def _eval(arguments: argparse.Namespace) -> int:
     formula = _find(arguments.name)
-    values = {}
+    known = [str(getattr(s, "label", s)) for s in formula.domain.sets]
+    sequences = {str(s.label): str(length) for s, length in formula.domain.lengths.items()}
+    values: dict[str, Any] = {}
     for text in arguments.values:
         name, equals, value = text.partition("=")
-        entries = value.split(",")
+        entries = tuple(value.split(","))
         if not equals or not all(_NUMBER.fullmatch(entry) for entry in entries):
-            raise UsageError(f"{text!r} must read SYMBOL=NUMBER, a sequence SYMBOL=1,2,3")
-        values[name] = tuple(entries) if len(entries) > 1 else entries[0]
+            raise UsageError(f"{text!r} must read SYMBOL=NUMBER, or SYMBOL=1,2,3 for a sequence")
+        if name not in known:
+            raise UsageError(f"{formula.name} has no symbol {name!r}; it has {', '.join(known) or 'none'}")
+        if name in values:
+            raise UsageError(f"{name} is given twice")
+        values[name] = entries if name in sequences else value
+        if name not in sequences and len(entries) > 1:
+            raise UsageError(f"{name} is one number, got {len(entries)}")
+    for name, length in sequences.items():
+        if name in values and length in values and str(len(values[name])) != values[length]:
+            raise UsageError(f"{name} has {len(values[name])} entries, but {length} = {values[length]}")
     try:
-        print(formula.evaluate(**values))
-    except ValueError as error:
+        result = formula.evaluate(**values)
+    except (ValueError, ZeroDivisionError) as error:
         raise UsageError(str(error)) from None
+    if not result.is_finite:
+        raise UsageError(f"{formula.name} has no finite value there; its domain: {formula.domain}")
+    print(result)
     return 0
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from numeric import batchnorm, pact, relu, ternary
+from numeric import batchnorm, relu
 from numeric.monte_carlo import Estimate
 
 ROUNDING = 1e-12
@@ -61,23 +61,22 @@ _IN_A = ("moment0", "mean", "second_moment", "variance", "ratio", "ratio_varianc
 _IN_GAMMA_AND_BETA = ("gate_probability", "mean_after_batchnorm", "c1", "c2", "c2_variance")
 
 
-def _relu(gamma: float, beta: float, draws: int) -> Experiment:
+def _relu(gamma: float, beta: float, draws: int, special: Mapping[str, str] | None = None) -> Experiment:
+    """One simulation for all formulas in a, or in gamma and beta, and for special values of a."""
+    special = {} if special is None else special
+
     def run(seed: int, stream: int) -> list[Measurement]:
         estimates = relu.estimates(relu.moments(gamma, beta, draws, seed=seed, stream=stream), gamma)
         a = beta / abs(gamma)
-        in_a = [Measurement(f"relu.{name}", {"a": a}, estimates[name]) for name in _IN_A]
         point = {"gamma": gamma, "beta": beta}
-        return in_a + [Measurement(f"relu.{name}", point, estimates[name]) for name in _IN_GAMMA_AND_BETA]
+        return [
+            *[Measurement(f"relu.{name}", {"a": a}, estimates[name]) for name in _IN_A],
+            *[Measurement(f"relu.{name}", point, estimates[name]) for name in _IN_GAMMA_AND_BETA],
+            *[Measurement(f"relu.{name}", {}, estimates[quantity]) for name, quantity in special.items()],
+        ]
 
-    return Experiment(tuple(f"relu.{name}" for name in (*_IN_A, *_IN_GAMMA_AND_BETA)), run)
-
-
-def _relu_at(gamma: float, beta: float, names: Mapping[str, str], draws: int) -> Experiment:
-    def run(seed: int, stream: int) -> list[Measurement]:
-        estimates = relu.estimates(relu.moments(gamma, beta, draws, seed=seed, stream=stream), gamma)
-        return [Measurement(formula, {}, estimates[name]) for formula, name in names.items()]
-
-    return Experiment(tuple(names), run)
+    names = (*_IN_A, *_IN_GAMMA_AND_BETA, *special)
+    return Experiment(tuple(f"relu.{name}" for name in names), run)
 
 
 # --- BatchNorm ------------------------------------------------------------------------------------------------
@@ -135,24 +134,17 @@ def _running_variance(m: int, sigma: float, draws: int) -> Experiment:
     return Experiment(("batchnorm.running_variance",), run)
 
 
+def _ratios_at(a: str) -> Mapping[str, str]:
+    return {f"ratio_at_{a}": "ratio", f"ratio_variance_at_{a}": "ratio_variance"}
+
+
 def experiments() -> tuple[Experiment, ...]:
     """All experiments, in the order of their streams."""
     millions = 10**6
     return (
-        _relu(1.25, 0.5, 300 * millions),
+        _relu(1.25, 0.0, 350 * millions, _ratios_at("0")),
         _relu(-0.8, 0.4, 300 * millions),
-        _relu_at(
-            1.0,
-            0.0,
-            {"relu.ratio_at_0": "ratio", "relu.ratio_variance_at_0": "ratio_variance"},
-            350 * millions,
-        ),
-        _relu_at(
-            1.0,
-            1.0,
-            {"relu.ratio_at_1": "ratio", "relu.ratio_variance_at_1": "ratio_variance"},
-            150 * millions,
-        ),
+        _relu(0.8, 0.8, 160 * millions, _ratios_at("1")),
         _batchnorm(5, 0.0),
         _batchnorm(32, 1e-5),
         _batchnorm(8, 0.5),

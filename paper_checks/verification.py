@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 import multiprocessing
 import os
 import platform
+import signal
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,8 +21,9 @@ from typing import Any
 from sympy.external.gmpy import GROUND_TYPES
 
 from derivations import DerivationCheck, Formula, catalog
+from derivations.machinery.derivation import Failure, StepCheck
 from numeric.monte_carlo import FALSE_ALARM, POWER, Estimate
-from paper_checks.experiments import ROUNDING, Experiment, Measurement, experiments
+from paper_checks.experiments import ROUNDING, Measurement, experiments
 
 SCHEMA = "normquant.verify/1"
 
@@ -38,7 +41,7 @@ class Comparison:
     closed_form
         The value of the closed form.
     resolution
-        The smallest relative error that would have been caught.
+        The smallest relative error that would have been caught (absolute where the closed form is 0).
     refuted
         Whether the two disagree.
     """
@@ -107,21 +110,19 @@ def verify(
     chosen = [(s, e) for s, e in enumerate(experiments()) if set(e.formulas) & set(formulas)]
     checks: dict[str, tuple[DerivationCheck, float]] = {}
     measured: dict[int, tuple[list[Measurement], float]] = {}
-    with ProcessPoolExecutor(jobs, mp_context=_context()) as pool:
+    with _pool(jobs) as pool:
         pending: dict[Future[Any], tuple[str, Any]] = {}
-        for stream, experiment in chosen:  # the long ones first
-            pending[pool.submit(_run, experiment.formulas[0], stream, seed)] = ("experiment", stream)
-        for name, formula in formulas.items():
-            pending[pool.submit(_check, formula, seed)] = ("derivation", name)
-        try:
-            for done, future in enumerate(as_completed(pending), 1):
-                kind, key = pending[future]
-                (checks if kind == "derivation" else measured)[key] = future.result()
-                if progress is not None:
-                    progress(done, len(pending), key if kind == "derivation" else chosen_name(chosen, key))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        with _as_for_workers():
+            for stream, _ in chosen:  # the long ones first
+                pending[pool.submit(_run, stream, seed)] = ("experiment", stream)
+            for name, formula in formulas.items():
+                pending[pool.submit(_check, formula, seed)] = ("derivation", name)
+        titles = {stream: f"experiment on {experiment.formulas[0]}" for stream, experiment in chosen}
+        for done, future in enumerate(as_completed(pending), 1):
+            kind, key = pending[future]
+            (checks if kind == "derivation" else measured)[key] = future.result()
+            if progress is not None:
+                progress(done, len(pending), key if kind == "derivation" else titles[key])
     in_order = [m for stream in sorted(measured) for m in measured[stream][0] if m.formula in formulas]
     statistical = sum(isinstance(m.estimate, Estimate) for m in in_order)
     shares = {s: measured[s][1] / max(1, len({m.formula for m in measured[s][0]})) for s in measured}
@@ -135,22 +136,59 @@ def verify(
     return tuple(result)
 
 
-def chosen_name(chosen: Iterable[tuple[int, Experiment]], stream: int) -> str:
-    """A name for the experiment of a stream."""
-    return f"experiment on {next(e for s, e in chosen if s == stream).formulas[0]}"
-
-
-def _context() -> multiprocessing.context.BaseContext:
+@contextmanager
+def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that do not outlive an interrupt or a failure."""
     methods = multiprocessing.get_all_start_methods()
-    return multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    others = set(multiprocessing.active_children())
+    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()
+            raise
+
+
+@contextmanager
+def _as_for_workers() -> Iterator[None]:
+    """What processes inherit that start meanwhile: deaf to Ctrl-C, and one thread of linear algebra.
+
+    An interrupt is for the parent, which ends its workers. The threads of BLAS would contend with the
+    processes, and the order of their sums would depend on their number.
+    """
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    mask = None
+    if hasattr(signal, "pthread_sigmask"):
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+        if mask is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _check(formula: Formula, seed: int) -> tuple[DerivationCheck, float]:
     start = time.perf_counter()
-    return formula.check(seed), time.perf_counter() - start
+    try:
+        check = formula.check(seed)
+    except Exception as error:  # what cannot be checked does not hold
+        reason = f"the check fails with {type(error).__name__}: {error}"
+        failure = Failure(reason, formula.definition, formula.closed_form)
+        check = DerivationCheck((StepCheck("check", False, "", failure),))
+    return check, time.perf_counter() - start
 
 
-def _run(_: str, stream: int, seed: int) -> tuple[list[Measurement], float]:
+def _run(stream: int, seed: int) -> tuple[list[Measurement], float]:
     start = time.perf_counter()
     return experiments()[stream].run(seed, stream), time.perf_counter() - start
 
@@ -158,26 +196,37 @@ def _run(_: str, stream: int, seed: int) -> tuple[list[Measurement], float]:
 def _compare(formula: Formula, measurement: Measurement, statistical: int) -> Comparison:
     symbols = {str(getattr(s, "label", s)) for s in formula.domain.sets}
     point = {name: value for name, value in measurement.point.items() if name in symbols}
-    closed_form = float(formula.evaluate(17, **point))
+    try:
+        closed_form = float(formula.evaluate(17, **point))
+    except (ValueError, TypeError, ZeroDivisionError):  # no value where the experiment has one: refuted
+        closed_form = math.nan
     estimate = measurement.estimate
     if isinstance(estimate, Estimate):
         refuted = estimate.refutes(closed_form, statistical)
         return Comparison(measurement, closed_form, estimate.resolution(statistical), refuted)
     bound = ROUNDING * (1 + abs(closed_form))
-    return Comparison(measurement, closed_form, ROUNDING, not abs(estimate - closed_form) <= bound)
+    resolution = bound / abs(closed_form) if closed_form else bound
+    return Comparison(measurement, closed_form, resolution, not abs(estimate - closed_form) <= bound)
 
 
-# --- the report -----------------------------------------------------------------------------------------------
+# --- the report ----------------------------------------------------------------------------------------
 
 
 def table(results: tuple[Verification, ...]) -> str:
     """The results as text, one line for each formula, and the totals."""
     width = max(len(r.name) for r in results)
-    header = f"{'formula':{width}}  steps proved encl.  {'estimate':>12}  {'closed form':>12}  resolution  seconds  verdict"
+    header = (
+        f"{'formula':{width}}  steps proved encl.  {'estimate':>12}  {'closed form':>12}"
+        "  resolution  seconds  verdict"
+    )
     lines = [header, "-" * len(header)]
     for r in results:
         c = r.weakest
-        values = f"{c.estimate:12.6g}  {c.closed_form:12.6g}  {c.resolution:10.1e}" if c else f"{'':12}  {'':12}  {'':10}"
+        values = (
+            f"{c.estimate:12.6g}  {c.closed_form:12.6g}  {c.resolution:10.1e}"
+            if c
+            else f"{'':12}  {'':12}  {'':10}"
+        )
         verdict = "holds" if r.holds else "REFUTED"
         lines.append(
             f"{r.name:{width}}  {len(r.check.steps):5} {r.check.proved:6} {r.check.enclosed:5}  {values}"
@@ -185,7 +234,8 @@ def table(results: tuple[Verification, ...]) -> str:
         )
     lines += [str(f) for r in results for f in r.check.failures]
     lines += [
-        f"{r.name}: the experiment gives {c.estimate:.9g}, the closed form {c.closed_form:.9g} at {dict(c.measurement.point)}"
+        f"{r.name}: the experiment gives {c.estimate:.9g}, the closed form {c.closed_form:.9g} "
+        f"at {dict(c.measurement.point)}"
         for r in results
         for c in r.comparisons
         if c.refuted
@@ -198,8 +248,8 @@ def table(results: tuple[Verification, ...]) -> str:
         f"{len(results)} formulas, {steps} steps: {sum(r.check.proved for r in results)} proved, "
         f"{sum(r.check.enclosed for r in results)} {' and '.join(sorted(evidence)) or 'enclosed'}; "
         f"{len(comparisons)} comparisons, coarsest resolution "
-        f"{max((c.resolution for c in comparisons), default=0.0):.1e} (power {POWER}, false alarm {FALSE_ALARM:g} "
-        f"for the run); {sum(not r.holds for r in results)} refuted",
+        f"{max((c.resolution for c in comparisons), default=0.0):.1e} (power {POWER}, "
+        f"false alarm {FALSE_ALARM:g} for the run); {sum(not r.holds for r in results)} refuted",
     ]
     return "\n".join(lines)
 
@@ -223,17 +273,19 @@ def report(results: tuple[Verification, ...], seed: int) -> dict[str, Any]:
                         "reason": s.reason,
                         "proved": s.proved,
                         "evidence": s.evidence,
-                        "failure": None if s.failure is None else str(s.failure),
+                        "failure": _failure(s.failure),
                     }
                     for s in r.check.steps
                 ],
                 "comparisons": [
                     {
                         "point": dict(c.measurement.point),
-                        "estimate": c.estimate,
-                        "closed_form": c.closed_form,
-                        "resolution": c.resolution,
-                        "draws": c.measurement.estimate.draws if isinstance(c.measurement.estimate, Estimate) else None,
+                        "estimate": _finite(c.estimate),
+                        "closed_form": _finite(c.closed_form),
+                        "resolution": _finite(c.resolution),
+                        "draws": c.measurement.estimate.draws
+                        if isinstance(c.measurement.estimate, Estimate)
+                        else None,
                         "refuted": c.refuted,
                     }
                     for c in r.comparisons
@@ -244,6 +296,18 @@ def report(results: tuple[Verification, ...], seed: int) -> dict[str, Any]:
     }
 
 
+def _failure(failure: Failure | None) -> dict[str, Any] | None:
+    if failure is None:
+        return None
+    point = None if failure.point is None else {str(s): str(v) for s, v in failure.point.items()}
+    sides = {"left": str(failure.left), "right": str(failure.right)}
+    return {"reason": failure.reason, **sides, "point": point, "values": failure.values}
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None  # JSON has no nan
+
+
 def _version(package: str) -> str | None:
     try:
         return version(package)
@@ -252,15 +316,18 @@ def _version(package: str) -> str | None:
 
 
 def write_json(data: dict[str, Any], path: Path) -> None:
-    """Write a report beside its place, then move it there."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    """Write a report beside its place, then move it there: a reader never sees half of one."""
+    text = json.dumps(data, indent=1, allow_nan=False) + "\n"
+    path = path.resolve()
+    if path.exists() and not path.is_file():  # a pipe or a device is no place to move a file to
+        path.write_text(text, encoding="utf-8")
+        return
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(data, file, indent=1)
-            file.write("\n")
-        os.replace(name, path)
+        aside.write_text(text, encoding="utf-8")
+        os.replace(aside, path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        aside.unlink(missing_ok=True)
         raise
 
 

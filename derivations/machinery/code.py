@@ -37,6 +37,7 @@ from sympy.printing.c import C99CodePrinter
 from sympy.printing.numpy import NumPyPrinter
 from sympy.printing.pycode import AbstractPythonCodePrinter
 
+from derivations.machinery.abbreviation import unfold
 from derivations.machinery.sums import INDEX, contract
 from derivations.normal import Phi, phi
 
@@ -117,7 +118,7 @@ def code(
     """
     if target not in TARGETS:
         raise ValueError(f"target must be one of {', '.join(map(repr, TARGETS))}, got {target!r}")
-    expr = sp.sympify(expr)
+    expr = unfold(sp.sympify(expr))
     for node in sp.preorder_traversal(expr):
         if not isinstance(node, _NODES) and not (isinstance(node, sp.Basic) and node.is_Symbol):
             raise ValueError(f"{type(node).__name__} cannot be written as code: {node}")
@@ -211,6 +212,12 @@ def _separated(expr: sp.Basic) -> sp.Basic:
     function = _separated(expr.function)
     if index not in function.free_symbols:
         return function * high
+    if any(index == inner.limits[0][0] for inner in function.atoms(sp.Sum)):  # one name, two indices
+        renamed = next(
+            n for n in map(f"{index.name}{{}}".format, itertools.count(1)) if not _names(function, n)
+        )
+        fresh = sp.Symbol(renamed, integer=True, positive=True)
+        index, function = fresh, function.subs(index, fresh)
     indices = {s for x in function.atoms(sp.Indexed) for s in x.indices[0].free_symbols} - {index}
     if not indices & function.free_symbols:
         return sp.Sum(function, (index, low, high))
@@ -219,6 +226,10 @@ def _separated(expr: sp.Basic) -> sp.Basic:
         outside, inside = term.as_independent(index, as_Add=False)
         terms.append(outside * (high if inside == 1 else sp.Sum(inside, (index, low, high))))
     return sp.Add(*terms)
+
+
+def _names(expr: sp.Expr, name: str) -> bool:
+    return any(symbol.name == name for symbol in expr.atoms(sp.Symbol))
 
 
 def _literals(expr: sp.Basic) -> sp.Basic:
@@ -617,9 +628,9 @@ class _CPrinter(C99CodePrinter):
         ((index, low, high),) = expr.limits
         name = self.plan.new_name("sum")
         function = expr.function
-        for inner in sorted(function.atoms(sp.Sum), key=lambda s: len(str(s))):
-            names = {s for s in inner.free_symbols if s.is_Symbol}
-            if index not in names and names <= self.scope:
+        for inner in sorted(function.atoms(sp.Sum), key=sp.count_ops, reverse=True):
+            names = {s for s in inner.free_symbols if isinstance(s, sp.Symbol)}
+            if index not in names and names <= self.scope and function.has(inner):
                 function = function.xreplace({inner: sp.Symbol(self._print(inner), real=True)})
         outer_lines, outer_scope, outer_sums = self.lines, self.scope, dict(self.sums)
         self.lines, self.scope = [], {*outer_scope, index}

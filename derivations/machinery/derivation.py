@@ -180,7 +180,6 @@ class Derivation:
         if step.premise != expected:
             broken = Failure(f"the chain is broken before '{step.reason}'", expected, step.premise)
             return StepCheck(step.reason, False, "", broken)
-        proved = prove(step.premise, step.expression, self.domain, step.by)
         evaluator = Evaluator()
         evidence = ""
         for _ in range(points):
@@ -190,14 +189,18 @@ class Derivation:
                 right = evaluator.at(step.expression, point)
             except (Unevaluable, ZeroDivisionError) as problem:
                 failure = Failure(
-                    f"step '{step.reason}' cannot be evaluated ({problem})", step.premise, step.expression, point
+                    f"step '{step.reason}' cannot be evaluated ({problem})",
+                    step.premise,
+                    step.expression,
+                    point,
                 )
-                return StepCheck(step.reason, proved, "", failure)
+                return StepCheck(step.reason, False, "", failure)
             if not evaluator.numbers.agree(left, right):
                 values = (evaluator.numbers.text(left), evaluator.numbers.text(right))
                 failure = Failure(
                     f"step '{step.reason}' does not hold", step.premise, step.expression, point, values
                 )
-                return StepCheck(step.reason, proved, "", failure)
+                return StepCheck(step.reason, False, "", failure)
             evidence = evaluator.numbers.evidence
+        proved = prove(step.premise, step.expression, self.domain, step.by)
         return StepCheck(step.reason, proved, evidence)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import mpmath
@@ -17,6 +18,7 @@ import sympy as sp
 from derivations.machinery.domain import Point
 from derivations.normal import Phi, phi
 
+flint: Any
 try:
     import flint
 except ImportError:  # the optional extra "rigorous"
@@ -115,14 +117,14 @@ class BallArithmetic:
     def midpoint(self, low: Any, high: Any) -> Any:
         return (low + high) / 2
 
-    def exact_end(self, x: Any) -> Any:
-        """The end of an interval of integration: its midpoint would lose the ball, so the ball is kept."""
-        return x
+    def exact_midpoint(self, low: Any, high: Any, half: Any) -> Any:
+        """A point near the middle, without the radius of the ends."""
+        return ((low + high) * half).mid()
 
     def integrate(self, integrand: Callable[[Any], Any], low: Any, high: Any) -> Any:
         def wrapped(z: Any, analytic: bool) -> Any:
             try:
-                return integrand(z)
+                return flint.acb(integrand(z))
             except (ZeroDivisionError, Unevaluable):
                 return flint.acb("nan")
 
@@ -178,6 +180,9 @@ class SampleArithmetic:
 
     def midpoint(self, low: Any, high: Any) -> Any:
         return (low + high) / 2
+
+    def exact_midpoint(self, low: Any, high: Any, half: Any) -> Any:
+        return (low + high) * half
 
     def integrate(self, integrand: Callable[[Any], Any], low: Any, high: Any) -> Any:
         pieces = max(2, int(self.mp.ceil((high - low) / 2)))
@@ -466,7 +471,7 @@ class Evaluator:
             key=lambda k: float(self.numbers.text(k)),
         )
         points = [ends[0], *inside, ends[1]]
-        for left, right in zip(points, points[1:], strict=False):
+        for left, right in pairwise(points):
             middle = self.numbers.midpoint(left, right)
             smooth = self._branch(expr.function, variable, {**env, variable: middle})
             total = total + self._smooth_integral(smooth, variable, left, right, env)
@@ -474,7 +479,9 @@ class Evaluator:
             total = self.numbers.widen(total, tail)
         return total
 
-    def _smooth_integral(self, function: sp.Expr, variable: Any, low: Any, high: Any, env: Environment) -> Any:
+    def _smooth_integral(
+        self, function: sp.Expr, variable: Any, low: Any, high: Any, env: Environment
+    ) -> Any:
         if function == 0:
             return self.numbers.rational(sp.S.Zero)
         return self.numbers.integrate(lambda z: self.evaluate(function, {**env, variable: z}), low, high)
@@ -499,8 +506,9 @@ class Evaluator:
             if isinstance(node, sp.Max | sp.Min):
                 value = self.evaluate(node, env)
                 return next(
-                    resolve(arg) for arg in node.args if self.sign(self.evaluate(arg, env) + -value) == 0
-                    or self.evaluate(arg, env) is value
+                    resolve(arg)
+                    for arg in node.args
+                    if self.sign(self.evaluate(arg, env) + -value) == 0 or self.evaluate(arg, env) is value
                 )
             return node.func(*[resolve(arg) for arg in node.args])
 
@@ -572,7 +580,9 @@ def _max_as_abs(function: sp.Expr, variable: Any) -> sp.Expr:
         size = sp.Abs(first - second)
         return (first + second + (size if isinstance(node, sp.Max) else -size)) / 2
 
-    return function.replace(lambda e: isinstance(e, sp.Max | sp.Min) and len(e.args) == 2 and e.has(variable), two_armed)
+    return function.replace(
+        lambda e: isinstance(e, sp.Max | sp.Min) and len(e.args) == 2 and e.has(variable), two_armed
+    )
 
 
 def _kinks(function: sp.Expr, variable: Any) -> list[sp.Expr]:
@@ -590,7 +600,9 @@ def _kinks(function: sp.Expr, variable: Any) -> list[sp.Expr]:
         if not switch.has(variable):
             continue
         inner = switch.atoms(sp.Abs)
-        variants = [switch.xreplace({a: s * a.args[0] for a in inner}) for s in (1, -1)] if inner else [switch]
+        variants = (
+            [switch.xreplace({a: s * a.args[0] for a in inner}) for s in (1, -1)] if inner else [switch]
+        )
         for variant in variants:
             poly = sp.Poly(sp.expand(variant), variable)
             if poly.degree() > 1:
@@ -611,7 +623,9 @@ def _polynomial_times_exponential(
         lambda e: isinstance(e, phi) and e.has(t), lambda e: 1 / sp.sqrt(2 * sp.pi)
     ).replace(lambda e: isinstance(e, sp.exp) and e.has(t), lambda e: sp.S.One)
     # a symbolic power of a linear function is a polynomial once its order is a number
-    orders = {s: v for (tag, s), v in ((k, v) for k, v in env.items() if isinstance(k, tuple)) if tag == "exact"}
+    orders = {
+        s: v for (tag, s), v in ((k, v) for k, v in env.items() if isinstance(k, tuple)) if tag == "exact"
+    }
     flat = flat.subs({s: v for s, v in orders.items() if any(p.exp.has(s) for p in flat.atoms(sp.Pow))})
     try:
         p_poly, q_poly = sp.Poly(sp.expand(flat), t), sp.Poly(sp.expand(q), t)

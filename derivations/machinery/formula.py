@@ -19,7 +19,7 @@ from derivations.machinery.domain import Domain
 from derivations.machinery.enclosure import Evaluator
 from derivations.machinery.latex import align, latex
 
-SUBJECTS = ("batchnorm", "relu")
+SUBJECTS = ("batchnorm", "relu", "ternary")
 
 
 @dataclass(frozen=True)
@@ -159,10 +159,12 @@ class Formula(Printable):
             raise ValueError(f"{self.name} needs a value for {', '.join(missing)}")
         bad = self.domain.violation(point)
         if bad is not None:
-            raise ValueError(f"{bad} = {values[str(getattr(bad, 'label', bad))]} is outside the domain: {self.domain}")
-        if set(point) >= {s for c in self.domain.constraints for s in c.free_symbols} and not self.domain.satisfies(
-            point
-        ):
+            raise ValueError(
+                f"{bad} = {values[str(getattr(bad, 'label', bad))]} is outside the domain: {self.domain}"
+            )
+        if set(point) >= {
+            s for c in self.domain.constraints for s in c.free_symbols
+        } and not self.domain.satisfies(point):
             given = ", ".join(f"{name} = {value}" for name, value in values.items())
             raise ValueError(f"{given} is outside the domain: {self.domain}")
         evaluator = Evaluator()

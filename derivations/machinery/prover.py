@@ -6,7 +6,7 @@ certificate does not name: an integral is accepted on the derivative of its anti
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -49,6 +49,61 @@ class Antiderivative:
             self.primitive, self.variable, low
         )
         return is_zero(boundary + remainder, domain)
+
+
+@dataclass(frozen=True, init=False)
+class FundamentalTheorem:
+    """Each integral as the difference of the boundary values of its antiderivative.
+
+    Parameters
+    ----------
+    *primitives
+        Pairs (integral, antiderivative of its integrand in its variable).
+    """
+
+    primitives: tuple[tuple[sp.Integral, sp.Expr], ...]
+
+    def __init__(self, *primitives: tuple[sp.Integral, sp.Expr]) -> None:
+        object.__setattr__(self, "primitives", primitives)
+
+    def apply(self, expr: sp.Expr) -> sp.Expr:
+        """The expression with every listed integral replaced."""
+        values = {}
+        for integral, primitive in self.primitives:
+            ((variable, low, high),) = integral.limits
+            upper, lower = boundary_value(primitive, variable, high), boundary_value(primitive, variable, low)
+            values[integral] = upper - lower
+        return expr.xreplace(values)
+
+    def proves(self, left: sp.Expr, right: sp.Expr, domain: Domain) -> bool:
+        """Whether each antiderivative differentiates to its integrand, and the values are those."""
+        for integral, primitive in self.primitives:
+            ((variable, _, _),) = integral.limits
+            if not is_zero(sp.diff(primitive, variable) - integral.function, domain):
+                return False
+        return is_zero(self.apply(left) - right, domain)
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A formula derived elsewhere, at particular values of its symbols.
+
+    Attributes
+    ----------
+    definition, conclusion
+        The two sides of the formula.
+    values
+        What is put in for its symbols.
+    """
+
+    definition: sp.Expr
+    conclusion: sp.Expr
+    values: Mapping[sp.Symbol, sp.Expr]
+
+    def proves(self, left: sp.Expr, right: sp.Expr, domain: Domain) -> bool:
+        """Whether the two sides are the two sides of the formula at these values."""
+        same = left == self.definition.subs(self.values)
+        return bool(same) and is_zero(right - self.conclusion.subs(self.values), domain)
 
 
 @dataclass(frozen=True, init=False)
@@ -138,7 +193,9 @@ def resolve_between(expr: sp.Expr, variable: sp.Symbol, low: sp.Expr, high: sp.E
     if low == -sp.oo:
         return expr.subs(variable, high - t)
     # variable = low + t, high = low + t + width
-    solved = sp.solve(high - low - t - width, sorted(high.free_symbols | low.free_symbols, key=str), dict=True)
+    solved = sp.solve(
+        high - low - t - width, sorted(high.free_symbols | low.free_symbols, key=str), dict=True
+    )
     if not solved:
         return expr.subs(variable, low + t)
     return expr.subs(variable, low + t).subs(solved[0])
@@ -220,6 +277,8 @@ def is_zero(expr: sp.Expr, domain: Domain) -> bool:
 
 def _reduces_to_zero(expr: sp.Expr) -> bool:
     expr = _resolve_relations(expand_sums(_differentiate(unfold(expr))))
+    if not expr.has(*_NOT_ALGEBRAIC):
+        return _as_field_element(expr)  # decides: nothing else would find more
     return any(attempt(expr) for attempt in _ATTEMPTS)
 
 
@@ -272,6 +331,8 @@ def _with_densities_written_out(expr: sp.Expr) -> bool:
 def _by_simplify(expr: sp.Expr) -> bool:
     return bool(sp.simplify(expr) == 0)
 
+
+_NOT_ALGEBRAIC = (phi, Phi, sp.exp, sp.log, sp.Abs, sp.sign, sp.Max, sp.Min, sp.Piecewise, sp.Heaviside, sp.LambertW)
 
 _ATTEMPTS: tuple[Callable[[sp.Expr], bool], ...] = (
     _as_field_element,

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
+from derivations import catalog
 from derivations.machinery.code import TARGETS, code
 from derivations.normal import Phi, phi
 
@@ -53,6 +54,7 @@ INDEXED = {
     "contracted": over(g[j] * (sp.KroneckerDelta(i, j) - 1 / m - x[i] * x[j] / m)),
     "index as a number": i * x[i] + over(j * x[j]) + (m - 1) / m + sp.sqrt(m) + sp.log(m),
     "branch": sp.Piecewise((sp.log(x[i]), x[i] > 0), (x[i], True)) + over(sp.Max(x[j], 0)),
+    "one name for two indices": over(g[j] * x[j] / (1 + over(x[j] ** 2))),
     "scalar": over(g[j] * sp.Piecewise((1 / x[j], sp.Abs(x[j]) > sp.Rational(1, 10)), (0, True))),
 }
 
@@ -240,11 +242,61 @@ def test_an_array_may_have_further_axes() -> None:
     np.testing.assert_allclose(got, batch - batch.mean(axis=0), atol=1e-15)
 
 
+CATALOGUE = sorted(name for name, formula in catalog().items() if not formula.closed_form.has(sp.Integral))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_every_formula_of_the_catalogue(name: str, target: str, tmp_path: Path) -> None:
+    formula = catalog()[name]
+    source = formula.code(target)
+    size, row, column = 4, 3, 2
+    batch, upstream = [0.5, -1.25, 2.0, 0.75], [0.375, 1.5, -0.625, 0.25]
+    labels = {str(getattr(s, "label", s)): s for s in formula.domain.sets}
+    used = {str(s) for s in formula.closed_form.free_symbols}
+    numbers: dict[str, Any] = {"m": size, "i": row, "j": column, "b": 3, "n": 3, "k": 2}
+    values: dict[str, Any] = {}
+    for position, (label, symbol) in enumerate(labels.items()):
+        if isinstance(symbol, sp.IndexedBase):
+            values[label] = upstream if label == "g" else batch
+        elif symbol.is_integer and label in numbers:
+            values[label] = numbers[label]
+        else:
+            values[label] = 0.25 + 0.125 * position
+    values = {label: value for label, value in values.items() if label in used | {"m"} & set(labels)}
+    try:
+        expected = float(formula.evaluate(**values))
+    except ValueError as error:
+        pytest.skip(f"the point is outside the domain: {error}")
+    function_name = name.replace(".", "_")
+    if target == "c":
+        function = compiled(source, function_name, tmp_path)
+        head = source.split("(", 1)[1].split(")", 1)[0]
+        given: list[Any] = []
+        for parameter in head.split(", ") if head != "void" else []:
+            value = values[parameter.split()[-1].lstrip("*")]
+            if isinstance(value, list):
+                given.append((ctypes.c_double * size)(*value))
+            else:
+                given.append(value if parameter.startswith("int") else ctypes.c_double(value))
+        got = function(*given)
+    else:
+        convert = converter(target)
+        function = defined(source, function_name)
+        names = function.__code__.co_varnames[: function.__code__.co_argcount]
+        got = np.asarray(function(*(convert(values[label]) for label in names)))
+        for label in ("i", "j"):
+            if label in values and got.ndim and label not in names:
+                got = got[values[label] - 1]
+    assert float(got) == pytest.approx(expected, rel=1e-11, abs=1e-14)
+
+
 def test_equal_sums_are_computed_once() -> None:
     for target in TARGETS:
-        source = code(xhat, target, "f", [x, eps, i, m])
-        assert "sum_2" in source
-        assert "sum_3" not in source
+        for expr in (xhat, catalog()["batchnorm.jacobian"].closed_form):
+            source = code(expr, target)
+            assert "sum_2" in source
+            assert "sum_3" not in source
 
 
 def test_errors() -> None:

@@ -1,0 +1,86 @@
+"""Numbers that are defined by what they solve or minimise, unevaluated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sympy as sp
+
+from derivations.machinery.domain import Domain
+from derivations.machinery.prover import is_zero
+
+
+class _Solution(sp.Expr):
+    """A number between two ends at which a derivative or a function changes sign."""
+
+    def __new__(cls, function: sp.Expr, variable: sp.Symbol, low: sp.Expr, high: sp.Expr) -> Any:
+        return super().__new__(cls, sp.sympify(function), variable, sp.sympify(low), sp.sympify(high))
+
+    @property
+    def free_symbols(self) -> set[sp.Basic]:
+        """The symbols of function and ends, without the bound variable."""
+        function, variable, low, high = self.args
+        return (function.free_symbols - {variable}) | low.free_symbols | high.free_symbols
+
+    def _sign_changing(self) -> sp.Expr:
+        raise NotImplementedError
+
+    def _enclose(self, evaluator: Any, env: Any) -> Any:
+        # Bisection on the sign: at the end the interval itself is the enclosure.
+        _, variable, low, high = self.args
+        left, right = evaluator.evaluate(low, env), evaluator.evaluate(high, env)
+        target = self._sign_changing()
+
+        def sign(at: Any) -> int:
+            return int(evaluator.sign(evaluator.evaluate(target, {**env, variable: at})))
+
+        at_left = sign(left)
+        if at_left * sign(right) >= 0:
+            raise ValueError(f"no sign change between the ends of {self}")
+        half = evaluator.numbers.rational(sp.Rational(1, 2))
+        for _ in range(180):
+            middle = evaluator.numbers.exact_midpoint(left, right, half)
+            at_middle = sign(middle)
+            if at_middle == 0:
+                return middle
+            left, right = (middle, right) if at_middle == at_left else (left, middle)
+        return evaluator.numbers.widen((left + right) * half, (right - left) * half)
+
+
+class Minimiser(_Solution):
+    """The place between two ends where a function is least: its derivative changes sign there."""
+
+    def _sign_changing(self) -> sp.Expr:
+        return sp.Derivative(self.args[0], self.args[1])
+
+    def _latex(self, printer: Any) -> str:
+        function, variable, low, high = (printer._print(arg) for arg in self.args)
+        return rf"\operatorname*{{arg\,min}}_{{{low} < {variable} < {high}}} {function}"
+
+
+class Root(_Solution):
+    """The zero of a function between two ends."""
+
+    def _sign_changing(self) -> sp.Expr:
+        return self.args[0]
+
+    def _latex(self, printer: Any) -> str:
+        function, variable, low, high = (printer._print(arg) for arg in self.args)
+        return rf"\operatorname{{root}}_{{{low} < {variable} < {high}}} \left({function}\right)"
+
+
+@dataclass(frozen=True)
+class Stationary:
+    """The derivative vanishes at the claimed minimiser.
+
+    That it is a minimum, and the one between the two ends, is what the enclosure shows at each random point: the
+    derivative changes its sign once in the bisection, and there.
+    """
+
+    def proves(self, left: sp.Expr, right: sp.Expr, domain: Domain) -> bool:
+        """Whether the claimed place is a zero of the derivative."""
+        if not isinstance(left, Minimiser):
+            return False
+        function, variable, _, _ = left.args
+        return is_zero(sp.diff(function, variable).subs(variable, right), domain)
