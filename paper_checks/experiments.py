@@ -6,12 +6,13 @@ elsewhere, after the estimates are in.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from numeric import batchnorm, relu
+from numeric import batchnorm, relu, ternary
 from numeric.monte_carlo import Estimate
 
 ROUNDING = 1e-12
@@ -79,7 +80,7 @@ def _relu(gamma: float, beta: float, draws: int, special: Mapping[str, str] | No
     return Experiment(tuple(f"relu.{name}" for name in names), run)
 
 
-# --- BatchNorm ------------------------------------------------------------------------------------------------
+# --- BatchNorm ------------------------------------------------------------------------------------------
 
 
 def _batchnorm(m: int, eps: float) -> Experiment:
@@ -134,6 +135,78 @@ def _running_variance(m: int, sigma: float, draws: int) -> Experiment:
     return Experiment(("batchnorm.running_variance",), run)
 
 
+# --- ternary weights ------------------------------------------------------------------------------------
+
+_MEAN_ABS = {"uniform": 3**0.5 / 2, "gaussian": (2 / math.pi) ** 0.5, "laplace": 0.5**0.5}
+"""E|w| at unit variance, which sets the threshold; the simulation measures it as well."""
+
+
+def _ternary(distribution: str, sigma: float, millions: int) -> Experiment:
+    """Everything at the threshold 0.7 E|w|, and the scale of sign weights."""
+    delta = 0.7 * _MEAN_ABS[distribution] * sigma
+    scale = _scale_symbol(distribution, sigma)
+    quantities: dict[str, tuple[str, Values]] = {
+        **{name: (name, {"delta": delta}) for name in ("p_plus", "p_zero", "variance", "optimal_scale")},
+        **{f"{name}_at_ratio": (name, {"t": 0.7}) for name in ("p_zero", "variance")},
+        **{f"{name}_at_0_7": (name, {}) for name in ("p_zero", "variance")},
+        "mean_abs": ("mean_abs", {}),
+        "binary_scale": ("mean_abs", {}),  # E(w sign w) / E(sign w)^2
+    }
+
+    def run(seed: int, stream: int) -> list[Measurement]:
+        found = ternary.estimates(distribution, sigma, delta, millions * 10**6, seed=seed, stream=stream)
+        return [
+            Measurement(f"ternary.{distribution}.{name}", {**scale, **point}, found[quantity])
+            for name, (quantity, point) in quantities.items()
+        ]
+
+    return Experiment(tuple(f"ternary.{distribution}.{name}" for name in quantities), run)
+
+
+def _ternary_error(distribution: str, sigma: float, delta: float, s: float, millions: int) -> Experiment:
+    scale = _scale_symbol(distribution, sigma)
+    name = f"ternary.{distribution}.error"
+
+    def run(seed: int, stream: int) -> list[Measurement]:
+        found = ternary.error(distribution, sigma, delta, s, millions * 10**6, seed=seed, stream=stream)
+        return [Measurement(name, {**scale, "delta": delta, "s": s}, found)]
+
+    return Experiment((name,), run)
+
+
+def _binary(distribution: str, sigma: float, millions: int) -> Experiment:
+    """Sign weights: their variance, and their error at the scale that is measured first.
+
+    The error is stationary in the scale, so that the error of a measured scale enters squared: 1e-6 at most.
+    """
+    scale = _scale_symbol(distribution, sigma)
+    prefix = f"ternary.{distribution}.binary"
+
+    def run(seed: int, stream: int) -> list[Measurement]:
+        signs = ternary.estimates(distribution, sigma, 0.0, 4 * 10**6, seed=seed, stream=stream)
+        s = signs["optimal_scale"].value
+        found = ternary.error(
+            distribution, sigma, 0.0, s, millions * 10**6, seed=seed, stream=stream + _APART
+        )
+        return [
+            Measurement(f"{prefix}_variance", scale, signs["variance"]),
+            Measurement(f"{prefix}_error", scale, found),
+        ]
+
+    return Experiment((f"{prefix}_variance", f"{prefix}_error"), run)
+
+
+_APART = 1000
+"""Between the streams of two simulations in one experiment; there are fewer experiments."""
+
+
+def _scale_symbol(distribution: str, sigma: float) -> Values:
+    return {"K": 2 / sigma**2} if distribution == "uniform" else {"sigma": sigma}
+
+
+# --- all ------------------------------------------------------------------------------------------------
+
+
 def _ratios_at(a: str) -> Mapping[str, str]:
     return {f"ratio_at_{a}": "ratio", f"ratio_variance_at_{a}": "ratio_variance"}
 
@@ -142,11 +215,20 @@ def experiments() -> tuple[Experiment, ...]:
     """All experiments, in the order of their streams."""
     millions = 10**6
     return (
-        _relu(1.25, 0.0, 350 * millions, _ratios_at("0")),
+        _relu(1.25, 0.0, 400 * millions, _ratios_at("0")),
         _relu(-0.8, 0.4, 300 * millions),
-        _relu(0.8, 0.8, 160 * millions, _ratios_at("1")),
+        _relu(0.8, 0.8, 180 * millions, _ratios_at("1")),
         _batchnorm(5, 0.0),
         _batchnorm(32, 1e-5),
         _batchnorm(8, 0.5),
-        _running_variance(8, 1.1, 24 * millions),
+        _running_variance(8, 1.1, 28 * millions),
+        _ternary("uniform", 0.6, 180),
+        _ternary("gaussian", 1.3, 220),
+        _ternary("laplace", 0.9, 260),
+        _ternary_error("uniform", 0.6, 0.4, 0.5, 110),
+        _ternary_error("gaussian", 1.3, 0.7, 1.1, 80),
+        _ternary_error("laplace", 0.9, 0.5, 0.8, 80),
+        _binary("uniform", 0.6, 110),
+        _binary("gaussian", 1.3, 80),
+        _binary("laplace", 0.9, 80),
     )

@@ -138,7 +138,7 @@ class Derivation:
     def step(
         self, reason: str, to: sp.Expr | Callable[[sp.Expr], sp.Expr], by: Certificate | None = None
     ) -> Derivation:
-        """The chain with one more step.
+        """The chain with one more step; the chain itself where the operation changes nothing.
 
         Parameters
         ----------
@@ -150,6 +150,8 @@ class Derivation:
             The certificate of the equality; None where algebra shows it.
         """
         expression = to if isinstance(to, sp.Basic) else to(self.conclusion)
+        if expression == self.conclusion:
+            return self
         step = Step(self.conclusion, expression, reason, by)
         return Derivation(self.definition, self.domain, (*self.steps, step), expression)
 

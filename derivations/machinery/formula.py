@@ -19,7 +19,7 @@ from derivations.machinery.domain import Domain
 from derivations.machinery.enclosure import Evaluator
 from derivations.machinery.latex import align, latex
 
-SUBJECTS = ("batchnorm", "relu", "ternary")
+SUBJECTS = ("batchnorm", "relu", "ternary", "pact")
 
 
 @dataclass(frozen=True)

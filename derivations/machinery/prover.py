@@ -272,6 +272,7 @@ def is_zero(expr: sp.Expr, domain: Domain) -> bool:
         return True
     if not domain.cases:
         return _reduces_to_zero(expr)
+    expr = _differentiate(unfold(expr))  # before a case puts a value in for a variable
     return all(_reduces_to_zero(expr.subs(case.substitution)) for case in domain.cases)
 
 
@@ -284,6 +285,7 @@ def _reduces_to_zero(expr: sp.Expr) -> bool:
 
 def _differentiate(expr: sp.Expr) -> sp.Expr:
     expr = expr.replace(lambda e: isinstance(e, sp.Derivative), lambda e: e.doit(deep=False))
+    expr = expr.replace(lambda e: getattr(e, "is_rule_of_differentiation", False), lambda e: e.doit())
     return expr.replace(
         lambda e: isinstance(e, sp.Subs), lambda e: e.expr.subs(dict(zip(e.variables, e.point, strict=True)))
     )

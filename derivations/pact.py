@@ -1,0 +1,358 @@
+"""The gradient of a PACT activation in its clipping level.
+
+PACT clips a pre-activation x to ``(0, alpha)`` and rounds it to ``n = 2^b - 1`` equal steps. Rounding has derivative
+zero almost everywhere, so training uses a *rule* instead: the straight-through rule treats ``Round(u)`` as if its
+derivative were 1. It is a definition, not a fact about rounding, and a derivative by this rule is written
+``StraightThrough``. The calibrated gradient follows from the rule; the original one drops the quantisation error.
+
+Conventions: ties round to even, as in ``torch.round``; at ``x = alpha`` the gradient goes to alpha; the clip has
+kinks at ``x = 0`` and ``x = alpha``, where the one-sided derivatives are given.
+
+Source: jin2019, (11)-(13) and S4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sympy as sp
+
+from derivations.machinery.derivation import Derivation
+from derivations.machinery.domain import Case, Domain
+from derivations.machinery.enclosure import Dual
+from derivations.machinery.formula import Formula, Source
+from derivations.machinery.prover import is_zero
+
+# --- symbols -------------------------------------------------------------------------------------------
+
+x = sp.Symbol("x", real=True)
+alpha = sp.Symbol("alpha", positive=True)
+b = sp.Symbol("b", integer=True, positive=True)
+n = 2**b - 1
+"""The number of steps."""
+u = sp.Symbol("u", real=True)
+
+_p, _q = sp.symbols("p_ q_", positive=True)
+_SETS = {x: sp.S.Reals, alpha: sp.Interval.open(0, sp.oo), b: sp.Range(1, sp.oo)}
+_BELOW = Case(x < 0, {x: -_p})
+_BETWEEN = Case((x > 0) & (x < alpha), {x: _p, alpha: _p + _q})
+_ABOVE = Case(x > alpha, {x: _p + _q, alpha: _p})
+_AT_ZERO = Case(sp.Eq(x, 0), {x: sp.S.Zero})
+_AT_ALPHA = Case(sp.Eq(x, alpha), {x: alpha})
+
+EVERYWHERE = Domain(_SETS, cases=(_BELOW, _AT_ZERO, _BETWEEN, _AT_ALPHA, _ABOVE))
+OFF_THE_KINKS = Domain(
+    _SETS, constraints=(sp.Ne(x, 0), sp.Ne(x, alpha)), cases=(_BELOW, _BETWEEN, _ABOVE)
+)
+AT_A_KINK = Domain({alpha: _SETS[alpha], b: _SETS[b]})
+BITS = Domain({b: _SETS[b]})
+
+
+# --- rounding, and the rule -------------------------------------------------------------------------------
+
+
+class Round(sp.Function):
+    """The nearest integer, ties to even. SymPy has no derivative for it, and none is given here."""
+
+    nargs = 1
+
+    @classmethod
+    def eval(cls, v: sp.Expr) -> sp.Expr | None:
+        """An integer stays what it is; a number is rounded."""
+        if v.is_integer:
+            return v
+        if v.is_Rational:
+            return sp.Integer(round(v))
+        return None
+
+    def _eval_is_real(self) -> bool:
+        return True
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """The true derivative: zero almost everywhere."""
+        return sp.S.Zero
+
+    def _enclose(self, evaluator: Any, env: Any) -> Any:
+        v = evaluator.evaluate(self.args[0], env)
+        while isinstance(v, Dual):
+            v = v.value
+        return evaluator.numbers.round_half_even(v)
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        power = "" if exp is None else f"^{{{exp}}}"
+        return rf"\operatorname{{round}}{power}\left({printer._print(self.args[0])}\right)"
+
+
+class _PassesThrough(Round):
+    """Rounding whose derivative is 1: the straight-through rule."""
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """One, by the rule."""
+        return sp.S.One
+
+    def _enclose(self, evaluator: Any, env: Any) -> Any:
+        v = evaluator.evaluate(self.args[0], env)
+        if isinstance(v, Dual):
+            return Dual(evaluator.numbers.round_half_even(v.value), v.slope, v.level)
+        return evaluator.numbers.round_half_even(v)
+
+
+class StraightThrough(sp.Expr):
+    """Derivative of an expression in a variable, by the straight-through rule.
+
+    Examples
+    --------
+    >>> from derivations.pact import Round, StraightThrough, x
+    >>> StraightThrough(Round(3 * x), x).doit()
+    3
+    """
+
+    is_rule_of_differentiation = True
+
+    def __new__(cls, expr: sp.Expr, variable: sp.Symbol) -> Any:
+        return super().__new__(cls, expr, variable)
+
+    def doit(self, **_: Any) -> sp.Expr:
+        """The rule applied."""
+        expr, variable = self.args
+        return expr.replace(Round, _PassesThrough).diff(variable).replace(_PassesThrough, Round)
+
+    def _enclose(self, evaluator: Any, env: Any) -> Any:
+        expr, variable = self.args
+        return evaluator.evaluate(sp.Derivative(expr.replace(Round, _PassesThrough), variable), env)
+
+    def _latex(self, printer: Any) -> str:
+        expr, variable = (printer._print(arg) for arg in self.args)
+        return rf"\left.\frac{{\partial}}{{\partial {variable}}}\right|_{{\mathrm{{STE}}}} {expr}"
+
+
+class OneSided(sp.Expr):
+    """Straight-through derivative at a kink ``x = place``, towards larger (+1) or smaller (-1) ``variable``."""
+
+    is_rule_of_differentiation = True
+
+    def __new__(cls, expr: sp.Expr, variable: sp.Symbol, place: sp.Expr, side: int) -> Any:
+        return super().__new__(cls, expr, variable, sp.sympify(place), sp.Integer(side))
+
+    @property
+    def free_symbols(self) -> set[sp.Basic]:
+        """The symbols besides x, which has a value."""
+        return set((self.args[0].free_symbols - {x}) | self.args[2].free_symbols)
+
+    def branch(self) -> sp.Expr:
+        """The expression on that side of the kink, where it is smooth up to rounding."""
+        expr, variable, place, side = self.args
+
+        def resolve(argument: sp.Expr) -> sp.Expr:
+            here = argument.subs(x, place)
+            sign = side * sp.sign(sp.diff(argument, variable)) if here == 0 else sp.sign(here)
+            return sign * argument
+
+        return expr.replace(sp.Abs, resolve)
+
+    def doit(self, **_: Any) -> sp.Expr:
+        """The rule applied on that side, at the kink."""
+        _, variable, place, _ = self.args
+        return sp.simplify(StraightThrough(self.branch(), variable).doit().subs(x, place))
+
+    def _enclose(self, evaluator: Any, env: Any) -> Any:
+        # beside the kink: on that side the derivative by the rule changes by at most 2/alpha per unit, up to
+        # the distance h at which it is taken
+        expr, variable, place, side = self.args
+        numbers = evaluator.numbers
+        h = numbers.rational(sp.Rational(1, 10**50))
+        here = {**env, x: evaluator.evaluate(place, env)}
+        here[variable] = here[variable] + h * int(side)
+        slope = evaluator.evaluate(sp.Derivative(expr.replace(Round, _PassesThrough), variable), here)
+        return numbers.widen(slope, h * 4 / env[alpha])
+
+    def _latex(self, printer: Any) -> str:
+        expr, variable, place, side = self.args
+        sign = "+" if side == 1 else "-"
+        return (
+            rf"\left.\frac{{\partial}}{{\partial {printer._print(variable)}^{{{sign}}}}}"
+            rf"\right|_{{\mathrm{{STE}},\; x = {printer._print(place)}}} {printer._print(expr)}"
+        )
+
+
+# --- definitions -------------------------------------------------------------------------------------------
+
+
+def clip() -> sp.Expr:
+    """The clip to (0, alpha), as PACT writes it."""
+    return (sp.Abs(x) - sp.Abs(x - alpha) + alpha) / 2
+
+
+def quantised() -> sp.Expr:
+    """The quantised activation."""
+    return alpha * Round(n * clip() / alpha) / n
+
+
+# --- operations --------------------------------------------------------------------------------------------
+
+
+def _piece(expr: sp.Expr, sign_x: int, sign_gap: int) -> sp.Expr:
+    """The expression where x and x - alpha have these signs."""
+    known = {
+        sp.Abs(x): sign_x * x,
+        sp.Abs(x - alpha): sign_gap * (x - alpha),
+        sp.Abs(alpha - x): sign_gap * (x - alpha),
+        sp.sign(x): sp.Integer(sign_x),
+        sp.sign(x - alpha): sp.Integer(sign_gap),
+        sp.sign(alpha - x): sp.Integer(-sign_gap),
+    }
+    resolved = expr.xreplace(known).replace(Round, lambda v: Round(sp.cancel(v)))
+    apart = sp.expand(sp.cancel(resolved))
+    return sp.Add(*[sp.factor(term) for term in sp.Add.make_args(sp.collect(apart, x))])
+
+
+def _piecewise(expr: sp.Expr) -> sp.Expr:
+    """Piece by piece, equal neighbours joined by SymPy."""
+    below, between, above = (_piece(expr, *signs) for signs in ((-1, -1), (1, -1), (1, 1)))
+    return sp.Piecewise((below, x < 0), (between, x < alpha), (above, True))
+
+
+def _by_the_rule(expr: sp.Expr) -> sp.Expr:
+    """Every derivative by the straight-through rule carried out."""
+    return expr.replace(lambda e: isinstance(e, StraightThrough | OneSided), lambda e: e.doit())
+
+
+def _by_pieces(definition: sp.Expr, domain: Domain | None = None) -> Derivation:
+    start = Derivation.begin(definition, EVERYWHERE if domain is None else domain)
+    return start.step("piece by piece", _piecewise)
+
+
+def _gradient(definition: sp.Expr) -> Derivation:
+    return (
+        Derivation.begin(definition, OFF_THE_KINKS)
+        .step("product rule and the straight-through rule", _by_the_rule)
+        .step("piece by piece", _piecewise)
+    )
+
+
+def _at_kink(variable: sp.Symbol, place: sp.Expr, side: int) -> Derivation:
+    return Derivation.begin(OneSided(quantised(), variable, place, side), AT_A_KINK).step(
+        "the rule on that side of the kink", _by_the_rule
+    )
+
+
+# --- the bound of the quantisation error -----------------------------------------------------------------------
+
+
+class Largest(sp.Expr):
+    """The largest value of ``|Round(n u)/n - u|`` for u from 0 to 1."""
+
+    def __new__(cls, steps: sp.Expr) -> Any:
+        return super().__new__(cls, steps)
+
+    def _enclose(self, evaluator: Any, env: Any) -> Any:
+        # linear between the places where rounding jumps: the largest value is at one of them or at an end
+        steps = evaluator.integer(self.args[0], env)
+        candidates = [sp.Rational(k, 2 * steps) for k in range(2 * steps + 1)]
+        return evaluator.numbers.rational(max(abs(Round(steps * v) / steps - v) for v in candidates))
+
+    def _latex(self, printer: Any) -> str:
+        steps = printer._print(self.args[0])
+        return (
+            rf"\max_{{0 \le u \le 1}} \left|\frac{{\operatorname{{round}}\left(\left({steps}\right) u\right)}}"
+            rf"{{{steps}}} - u\right|"
+        )
+
+
+@dataclass(frozen=True)
+class NearestInteger:
+    """``|Round(v) - v| <= 1/2`` by the meaning of rounding, with equality at ``v = 1/2``, which is in reach."""
+
+    def proves(self, left: sp.Expr, right: sp.Expr, domain: Domain) -> bool:
+        """Whether the right side is the value that is attained at half a step."""
+        if not isinstance(left, Largest):
+            return False
+        half_step = 1 / (2 * left.args[0])
+        attained = abs(Round(sp.Rational(1, 2)) / left.args[0] - half_step)
+        return is_zero(sp.Abs(attained) ** 2 - right**2, domain)
+
+
+def _bound() -> Derivation:
+    def at_half_a_step(expr: sp.Expr) -> sp.Expr:
+        half_step = sp.Rational(1, 2)
+        return sp.Abs(Round(half_step) - half_step) / expr.args[0]
+
+    return Derivation.begin(Largest(n), BITS).step(
+        "rounding moves by at most half a step; attained at half a step", at_half_a_step, by=NearestInteger()
+    )
+
+
+# --- the formulas ------------------------------------------------------------------------------------------
+
+
+def formulas() -> tuple[Formula, ...]:
+    """All formulas of this subject.
+
+    Examples
+    --------
+    >>> from derivations.pact import formulas
+    >>> [f.closed_form for f in formulas() if f.name == "pact.grad_alpha"]
+    [Piecewise((0, x < 0), (-x/alpha + Round(2**b*x/alpha - x/alpha)/(2**b - 1), alpha > x), (1, True))]
+    """
+    kinks = (
+        "At x = alpha: see pact.grad_alpha_at_alpha_plus and _minus; the closed form takes the value 1, so the gradient "
+        "goes to alpha.",
+        "At x = 0 the gradient in alpha is 0 on both sides.",
+    )
+    calibrated = StraightThrough(quantised(), alpha)
+    sides = ((1, "plus", "larger"), (-1, "minus", "smaller"))
+    at_kinks = tuple(
+        Formula(
+            f"pact.{kind}_at_{name}_{word}",
+            f"One-sided derivative of the quantised activation at x = {place}, towards {direction} {variable}",
+            _at_kink(variable, place, side),
+        )
+        for kind, variable in (("grad_alpha", alpha), ("grad_input", x))
+        for name, place in (("zero", sp.S.Zero), ("alpha", alpha))
+        for side, word, direction in sides
+    )
+    return (
+        Formula("pact.clip", "The clip to (0, alpha)", _by_pieces(clip()), (Source("jin2019", "11a"),)),
+        Formula(
+            "pact.quantised",
+            "The quantised activation",
+            _by_pieces(quantised(), OFF_THE_KINKS),
+            (Source("jin2019", "11b"),),
+            notes=("Ties round to even. The pieces join at x = 0 and x = alpha.",),
+        ),
+        Formula(
+            "pact.grad_alpha",
+            "Calibrated gradient of the quantised activation in alpha, by the straight-through rule",
+            _gradient(calibrated),
+            (Source("jin2019", "13"),),
+            ("pact.grad_alpha_original",),
+            kinks,
+        ),
+        Formula(
+            "pact.grad_input",
+            "Gradient of the quantised activation in x, by the straight-through rule",
+            _gradient(StraightThrough(quantised(), x)),
+            (Source("jin2019", "12"),),
+            notes=("At x = 0 and x = alpha the one-sided derivatives are 0 and 1; the closed form takes 1 and 0.",),
+        ),
+        Formula(
+            "pact.grad_alpha_original",
+            "Original PACT gradient in alpha: that of the clip, without the quantisation error",
+            _gradient(StraightThrough(clip(), alpha)),
+            (Source("jin2019", "13"),),
+        ),
+        Formula(
+            "pact.gradient_difference",
+            "Calibrated minus original gradient in alpha: the quantisation error over alpha",
+            _gradient(calibrated - StraightThrough(clip(), alpha)),
+            related=("pact.difference_bound",),
+        ),
+        Formula(
+            "pact.difference_bound",
+            "Largest difference of calibrated and original gradient",
+            _bound(),
+            notes=("Attained at x = alpha/(2 (2^b - 1)): for b = 1 the difference reaches 1/2.",),
+        ),
+        *at_kinks,
+    )
