@@ -13,7 +13,7 @@ Source: jin2019, (11)-(13) and S4.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sympy as sp
@@ -42,18 +42,23 @@ _AT_ZERO = Case(sp.Eq(x, 0), {x: sp.S.Zero})
 _AT_ALPHA = Case(sp.Eq(x, alpha), {x: alpha})
 
 EVERYWHERE = Domain(_SETS, cases=(_BELOW, _AT_ZERO, _BETWEEN, _AT_ALPHA, _ABOVE))
-OFF_THE_KINKS = Domain(
-    _SETS, constraints=(sp.Ne(x, 0), sp.Ne(x, alpha)), cases=(_BELOW, _BETWEEN, _ABOVE)
-)
-AT_A_KINK = Domain({alpha: _SETS[alpha], b: _SETS[b]})
-BITS = Domain({b: _SETS[b]})
+OFF_THE_KINKS = Domain(_SETS, constraints=(sp.Ne(x, 0), sp.Ne(x, alpha)), cases=(_BELOW, _BETWEEN, _ABOVE))
+LEVEL_AND_BITS = Domain({alpha: _SETS[alpha], b: _SETS[b]})
 
 
 # --- rounding, and the rule -------------------------------------------------------------------------------
 
 
 class Round(sp.Function):
-    """The nearest integer, ties to even. SymPy has no derivative for it, and none is given here."""
+    """The nearest integer, ties to even, as ``torch.round``; its derivative is zero almost everywhere.
+
+    Examples
+    --------
+    >>> from sympy import Rational
+    >>> from derivations.pact import Round
+    >>> Round(Rational(1, 2)), Round(Rational(3, 2)), Round(Rational(5, 2))
+    (0, 2, 2)
+    """
 
     nargs = 1
 
@@ -82,6 +87,18 @@ class Round(sp.Function):
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         power = "" if exp is None else f"^{{{exp}}}"
         return rf"\operatorname{{round}}{power}\left({printer._print(self.args[0])}\right)"
+
+    def _numpycode(self, printer: Any) -> str:
+        return f"{printer._module_format('numpy.rint')}({printer._print(self.args[0])})"
+
+    def _torchcode(self, printer: Any) -> str:
+        return f"{printer._module_format('torch.round')}({printer._print(self.args[0])})"
+
+    def _jaxcode(self, printer: Any) -> str:
+        return f"{printer._module_format('jax.numpy.rint')}({printer._print(self.args[0])})"
+
+    def _ccode(self, printer: Any) -> str:
+        return f"rint({printer._print(self.args[0])})"
 
 
 class _PassesThrough(Round):
@@ -218,9 +235,8 @@ def _by_the_rule(expr: sp.Expr) -> sp.Expr:
     return expr.replace(lambda e: isinstance(e, StraightThrough | OneSided), lambda e: e.doit())
 
 
-def _by_pieces(definition: sp.Expr, domain: Domain | None = None) -> Derivation:
-    start = Derivation.begin(definition, EVERYWHERE if domain is None else domain)
-    return start.step("piece by piece", _piecewise)
+def _by_pieces(definition: sp.Expr) -> Derivation:
+    return Derivation.begin(definition, EVERYWHERE).step("piece by piece", _piecewise)
 
 
 def _gradient(definition: sp.Expr) -> Derivation:
@@ -232,7 +248,7 @@ def _gradient(definition: sp.Expr) -> Derivation:
 
 
 def _at_kink(variable: sp.Symbol, place: sp.Expr, side: int) -> Derivation:
-    return Derivation.begin(OneSided(quantised(), variable, place, side), AT_A_KINK).step(
+    return Derivation.begin(OneSided(quantised(), variable, place, side), LEVEL_AND_BITS).step(
         "the rule on that side of the kink", _by_the_rule
     )
 
@@ -268,18 +284,70 @@ class NearestInteger:
         """Whether the right side is the value that is attained at half a step."""
         if not isinstance(left, Largest):
             return False
-        half_step = 1 / (2 * left.args[0])
-        attained = abs(Round(sp.Rational(1, 2)) / left.args[0] - half_step)
-        return is_zero(sp.Abs(attained) ** 2 - right**2, domain)
+        return is_zero(_at_half_a_step(left) - right, domain)
 
 
-def _bound() -> Derivation:
-    def at_half_a_step(expr: sp.Expr) -> sp.Expr:
-        half_step = sp.Rational(1, 2)
-        return sp.Abs(Round(half_step) - half_step) / expr.args[0]
+def _at_half_a_step(largest: Largest) -> sp.Expr:
+    half = sp.Rational(1, 2)
+    return sp.Abs(Round(half) - half) / largest.args[0]
 
-    return Derivation.begin(Largest(n), BITS).step(
-        "rounding moves by at most half a step; attained at half a step", at_half_a_step, by=NearestInteger()
+
+class LargestDifference(sp.Expr):
+    """The supremum over x, off the kinks, of the size of a difference of gradients in alpha."""
+
+    def __new__(cls, difference: sp.Expr) -> Any:
+        return super().__new__(cls, difference)
+
+    @property
+    def free_symbols(self) -> set[sp.Basic]:
+        """The symbols besides x, which is bound."""
+        return set(self.args[0].free_symbols - {x})
+
+    def _enclose(self, evaluator: Any, env: Any) -> Any:
+        # Between kinks and half-way points the difference is linear in x with slope -1/alpha or 0: the supremum
+        # is within h/alpha of the largest value at a distance h on either side of these.
+        numbers = evaluator.numbers
+        steps = evaluator.integer(n, env)
+        h = numbers.rational(sp.Rational(1, 10**50))
+        largest = numbers.rational(sp.S.Zero)
+        for k in range(2 * steps + 1):
+            place = env[alpha] * numbers.rational(sp.Rational(k, 2 * steps))
+            for side in (-1, 1):
+                size = abs(evaluator.evaluate(self.args[0], {**env, x: place + h * side}))
+                largest = (largest + size + abs(largest - size)) / 2  # the larger of the two
+        return numbers.widen(largest, h * 2 / env[alpha])
+
+    def _latex(self, printer: Any) -> str:
+        return rf"\sup_{{x \ne 0,\, \alpha}} \left|{printer._print(self.args[0])}\right|"
+
+
+@dataclass(frozen=True)
+class InUnitsOfAlpha:
+    """The difference is zero outside ``(0, alpha)`` and the rounding error of ``u = x/alpha`` inside.
+
+    ``u`` runs through the open interval from 0 to 1; at its ends the rounding error is zero.
+    """
+
+    def proves(self, left: sp.Expr, right: sp.Expr, domain: Domain) -> bool:
+        """Whether the difference is that on every piece."""
+        if not isinstance(left, LargestDifference) or right != Largest(n):
+            return False
+        (difference,) = left.args
+        error = Round(sp.expand(n * x / alpha)) / n - x / alpha
+        outside = replace(OFF_THE_KINKS, cases=(_BELOW, _ABOVE))
+        inside = replace(OFF_THE_KINKS, cases=(_BETWEEN,))
+        return is_zero(difference, outside) and is_zero(difference - error, inside)
+
+
+def _bound(difference: sp.Expr) -> Derivation:
+    return (
+        Derivation.begin(LargestDifference(difference), LEVEL_AND_BITS)
+        .step("zero outside; inside the error of rounding x/alpha", lambda _: Largest(n), by=InUnitsOfAlpha())
+        .step(
+            "rounding moves by at most half a step; attained at half a step",
+            _at_half_a_step,
+            by=NearestInteger(),
+        )
     )
 
 
@@ -296,8 +364,9 @@ def formulas() -> tuple[Formula, ...]:
     [Piecewise((0, x < 0), (-x/alpha + Round(2**b*x/alpha - x/alpha)/(2**b - 1), alpha > x), (1, True))]
     """
     kinks = (
-        "At x = alpha: see pact.grad_alpha_at_alpha_plus and _minus; the closed form takes the value 1, so the gradient "
-        "goes to alpha.",
+        "At x = alpha the one-sided values are 0 (larger alpha) and 1 (smaller alpha); the closed form takes 1: the "
+        "tie goes to alpha. Autograd gives 1/2 for the clip written with absolute values or torch.minimum, 1 for "
+        "torch.where with x < alpha, 0 for torch.clamp.",
         "At x = 0 the gradient in alpha is 0 on both sides.",
     )
     calibrated = StraightThrough(quantised(), alpha)
@@ -317,7 +386,7 @@ def formulas() -> tuple[Formula, ...]:
         Formula(
             "pact.quantised",
             "The quantised activation",
-            _by_pieces(quantised(), OFF_THE_KINKS),
+            _by_pieces(quantised()),
             (Source("jin2019", "11b"),),
             notes=("Ties round to even. The pieces join at x = 0 and x = alpha.",),
         ),
@@ -334,7 +403,9 @@ def formulas() -> tuple[Formula, ...]:
             "Gradient of the quantised activation in x, by the straight-through rule",
             _gradient(StraightThrough(quantised(), x)),
             (Source("jin2019", "12"),),
-            notes=("At x = 0 and x = alpha the one-sided derivatives are 0 and 1; the closed form takes 1 and 0.",),
+            notes=(
+                "From left to right the derivative goes from 0 to 1 at x = 0 and from 1 to 0 at x = alpha; the closed form takes the right one.",
+            ),
         ),
         Formula(
             "pact.grad_alpha_original",
@@ -351,7 +422,7 @@ def formulas() -> tuple[Formula, ...]:
         Formula(
             "pact.difference_bound",
             "Largest difference of calibrated and original gradient",
-            _bound(),
+            _bound(calibrated - StraightThrough(clip(), alpha)),
             notes=("Attained at x = alpha/(2 (2^b - 1)): for b = 1 the difference reaches 1/2.",),
         ),
         *at_kinks,

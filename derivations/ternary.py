@@ -19,8 +19,8 @@ import sympy as sp
 from derivations.machinery.derivation import Derivation
 from derivations.machinery.domain import Domain
 from derivations.machinery.formula import Formula, Source
-from derivations.machinery.prover import FundamentalTheorem, Instance, Lemmas
-from derivations.machinery.roots import Minimiser, Root, Stationary
+from derivations.machinery.prover import FundamentalTheorem, Instance, Lemmas, is_zero
+from derivations.machinery.roots import Minimiser, Root
 from derivations.normal import Phi, phi
 
 # --- symbols -------------------------------------------------------------------------------------------
@@ -60,14 +60,17 @@ class Law:
     scale: sp.Symbol
     primitives: tuple[sp.Expr, sp.Expr, sp.Expr]
 
-    def domain(self, *symbols: sp.Symbol) -> Domain:
-        """The domain of a formula in the scale and further symbols, the threshold inside the support."""
+    def domain(self, *symbols: sp.Symbol, some_survive: bool = False) -> Domain:
+        """The domain of a formula in the scale and further symbols, the threshold in the support.
+
+        Where ``some_survive``, the end of the support is left out: there every weight is set to zero.
+        """
         sets = {self.scale: _POSITIVE, delta: sp.Interval(0, sp.oo), s: sp.S.Reals, t: sp.Interval(0, sp.oo)}
         inside: tuple[sp.Basic, ...] = ()
         if self.end != sp.oo and delta in symbols:
-            inside = (delta < self.end,)
+            inside = (delta < self.end if some_survive else delta <= self.end,)
         if self.end != sp.oo and t in symbols:
-            inside = (t < 2,)  # delta = t E|w| stays inside the support
+            inside = (t <= 2,)  # delta = t E|w| stays in the support
         return Domain({symbol: sets[symbol] for symbol in (self.scale, *symbols)}, constraints=inside)
 
     def partial_moment(self, order: int, low: sp.Expr, high: sp.Expr) -> sp.Integral:
@@ -189,11 +192,34 @@ def _at_ratio(quantity: Callable[..., sp.Expr], law: Law, ratio: sp.Expr) -> Der
 def _optimal_scale(law: Law) -> Derivation:
     loss = _derived(error, law, delta, s).conclusion
     bound = 8 * (sigma if law.scale == sigma else 1 / sp.sqrt(K)) + 2 * delta
-    return Derivation.begin(Minimiser(loss, s, 0, bound), law.domain(delta)).step(
+    return Derivation.begin(Minimiser(loss, s, 0, bound), law.domain(delta, some_survive=True)).step(
         "the error is quadratic in s: zero of its derivative",
         lambda e: _tidy(sp.solve(sp.diff(loss, s), s)[0]),
-        by=Stationary(),
+        by=UpwardParabola(_derived(variance, law, delta).conclusion),
     )
+
+
+@dataclass(frozen=True)
+class UpwardParabola:
+    """A quadratic function with a positive leading coefficient is least where its derivative vanishes.
+
+    Attributes
+    ----------
+    leading
+        The coefficient of the square: the probability of a weight above the threshold, positive where some
+        weights survive.
+    """
+
+    leading: sp.Expr
+
+    def proves(self, left: sp.Expr, right: sp.Expr, domain: Domain) -> bool:
+        """Whether the function is that quadratic and its derivative vanishes at the claimed place."""
+        if not isinstance(left, Minimiser):
+            return False
+        function, variable = left.args[:2]
+        return is_zero(sp.diff(function, variable, 2) - 2 * self.leading, domain) and is_zero(
+            sp.diff(function, variable).subs(variable, right), domain
+        )
 
 
 def _least_error(law: Law) -> sp.Expr:
@@ -205,7 +231,7 @@ def _least_error(law: Law) -> sp.Expr:
 def _threshold_condition(law: Law) -> Derivation:
     """The derivative of the least error; the optimal threshold is where it vanishes."""
     return (
-        Derivation.begin(sp.Derivative(_least_error(law), delta), law.domain(delta))
+        Derivation.begin(sp.Derivative(_least_error(law), delta), law.domain(delta, some_survive=True))
         .step("chain rule", lambda e: e.doit())
         .step("common factors", _tidy)
     )
@@ -219,15 +245,16 @@ def _standardised_condition() -> sp.Expr:
 
 @cache
 def _optimal_threshold(law: Law) -> Derivation:
-    unit = sigma if law.scale == sigma else 1 / sp.sqrt(K)
-    minimiser = Minimiser(_least_error(law), delta, unit / 100, 2 * unit)
+    minimiser = Minimiser(_least_error(law), delta, 0, 2 * sigma if law.end == sp.oo else law.end)
     gap = sp.together(2 * delta - _optimal_scale(law).conclusion)
 
     def zero_of_gap(_: sp.Expr) -> sp.Expr:
         if law is GAUSSIAN:
-            return sigma * Root(_standardised_condition(), r, sp.Rational(1, 100), 2)
+            return sigma * Root(_standardised_condition(), r, 0, 1)
         solutions = sp.solve(sp.numer(gap), delta)
-        return sp.simplify(next(x for x in solutions if x.is_positive and not sp.simplify(x - law.end).is_zero))
+        return sp.simplify(
+            next(x for x in solutions if x.is_positive and not sp.simplify(x - law.end).is_zero)
+        )
 
     return Derivation.begin(minimiser, law.domain()).step(
         "half the optimal scale is the optimal threshold", zero_of_gap, by=HalfScale(gap, law)
@@ -236,28 +263,89 @@ def _optimal_threshold(law: Law) -> Derivation:
 
 @dataclass(frozen=True)
 class HalfScale:
-    """The derivative of the least error vanishes where ``2 delta`` is the optimal scale.
+    """The least error falls up to the threshold at which ``2 delta`` is the optimal scale, and rises beyond.
 
     With A and P the integrals of w f and of f over ``w > delta``, the least error is ``E w^2 - 2 A^2/P`` and its
-    derivative ``2 f A/P (2 delta - A/P)``, whose only factor that can vanish is the last.
+    derivative ``2 f A/P (2 delta - A/P)``: it has the sign of the last factor, the gap. The gap of the uniform and
+    the Laplace law increases. For the Gaussian the gap is ``-delta h/Phi(-x)`` with ``x = delta/sigma`` and
+    ``h(x) = phi(x)/x - 2 Phi(-x)``, ``h'(x) = phi(x) (1 - 1/x^2)``: h falls from infinity on (0, 1) and rises to 0
+    beyond, so that its one zero lies in (0, 1), with h positive before it and negative after it.
     """
 
     gap: sp.Expr
     law: Law
 
     def proves(self, left: sp.Expr, right: sp.Expr, domain: Domain) -> bool:
-        """Whether the derivative factors through the gap, and the gap vanishes at the claimed place."""
-        from derivations.machinery.prover import is_zero
-
-        function, variable, _, _ = left.args
-        f = self.law.density.subs(w, delta)
-        scale = _optimal_scale(self.law).conclusion
-        if not is_zero(sp.diff(function, variable) - 2 * f * scale * self.gap, self.law.domain(delta)):
+        """Whether the derivative factors through the gap, which changes from minus to plus at the claimed place."""
+        if not isinstance(left, Minimiser):
             return False
-        if self.law is GAUSSIAN:  # the root of the gap by definition
-            root = right / sigma
-            return is_zero(root.args[0] - (self.gap / sigma).subs(delta, sigma * r), domain)
-        return is_zero(self.gap.subs(delta, right), domain)
+        function, variable = left.args[:2]
+        f, scale = self.law.density.subs(w, delta), _optimal_scale(self.law).conclusion
+        survivors = self.law.domain(delta, some_survive=True)
+        if not is_zero(sp.diff(function, variable) - 2 * f * scale * self.gap, survivors):
+            return False
+        if self.law is GAUSSIAN:
+            return self._only_zero_of_the_gaussian_gap(right / sigma, domain)
+        increasing = sp.simplify(sp.diff(self.gap, delta)).is_positive
+        return bool(increasing) and is_zero(self.gap.subs(delta, right), domain)
+
+    def _only_zero_of_the_gaussian_gap(self, root: sp.Expr, domain: Domain) -> bool:
+        if not isinstance(root, Root) or root.args[1:] != (r, 0, 1):
+            return False
+        h = phi(r) / r - 2 * Phi(-r)
+        gap = (self.gap / sigma).subs(delta, sigma * r)
+        return (
+            is_zero(root.args[0] - gap, domain)
+            and is_zero(gap * Phi(-r) + r * h, domain)
+            and is_zero(sp.diff(h, r) - phi(r) * (1 - 1 / r**2), domain)
+        )
+
+
+@cache
+def _minimal_error(law: Law) -> Derivation:
+    """The least error at the threshold of least error."""
+    threshold, error_at = _optimal_threshold(law), _least_error(law)
+    value = error_at.subs(delta, threshold.conclusion)
+    optimum = Lemmas((threshold.definition, threshold.conclusion))
+    derivation = (
+        Derivation.begin(sp.Subs(error_at, delta, threshold.definition), law.domain())
+        .step("the optimal threshold", optimum.apply, by=optimum)
+        .step("put in", value)
+    )
+    if law is GAUSSIAN:
+        (root,) = threshold.conclusion.atoms(Root)
+        rule = AtRoot(root, phi(r))
+        derivation = derivation.step("the equation of the optimal threshold", rule.apply, by=rule)
+    return derivation.step("simplified", _tidy)
+
+
+@dataclass(frozen=True)
+class AtRoot:
+    """At a root its equation holds, and gives one term of it by the others.
+
+    Attributes
+    ----------
+    root
+        The root.
+    term
+        The term that the equation is solved for, in the variable of the root.
+    """
+
+    root: Root
+    term: sp.Expr
+
+    def apply(self, expr: sp.Expr) -> sp.Expr:
+        """The expression with the term at the root replaced."""
+        return self._in_variable(expr).subs(self.root.args[1], self.root)
+
+    def proves(self, left: sp.Expr, right: sp.Expr, domain: Domain) -> bool:
+        """Whether the two sides agree, in the variable of the root, once the term is replaced."""
+        return is_zero(self._in_variable(left) - self._in_variable(right), domain)
+
+    def _in_variable(self, expr: sp.Expr) -> sp.Expr:
+        function, variable = self.root.args[:2]
+        (solved,) = sp.solve(function, self.term)
+        return expr.xreplace({self.root: variable}).subs(self.term, solved)
 
 
 @cache
@@ -273,7 +361,11 @@ def _binary(law: Law, which: str) -> Derivation:
     else:
         start, end = (e.subs(delta, 0) for e in (general[which].definition, general[which].conclusion))
         rule = Instance(general[which].definition, general[which].conclusion, {delta: sp.S.Zero})
-    return Derivation.begin(start, law.domain()).step("at threshold zero", end, by=rule).step("simplified", _tidy)
+    return (
+        Derivation.begin(start, law.domain())
+        .step("at threshold zero", end, by=rule)
+        .step("simplified", _tidy)
+    )
 
 
 # --- the formulas ------------------------------------------------------------------------------------------
@@ -295,7 +387,11 @@ def _of(law: Law) -> tuple[Formula, ...]:
             notes=("The mean is zero by symmetry.",),
         ),
         Formula(f"{name}.mean_abs", f"E|w|, {in_words}", _derived(mean_abs, law)),
-        Formula(f"{name}.variance_at_ratio", f"Variance at delta = t E|w|, {in_words}", _at_ratio(variance, law, t)),
+        Formula(
+            f"{name}.variance_at_ratio",
+            f"Variance at delta = t E|w|, {in_words}",
+            _at_ratio(variance, law, t),
+        ),
         Formula(
             f"{name}.p_zero_at_ratio",
             f"Share of zeros at delta = t E|w|, {in_words}",
@@ -312,7 +408,11 @@ def _of(law: Law) -> tuple[Formula, ...]:
             f"Share of zeros at delta = 0.7 E|w|, {in_words}",
             _at_ratio(probability_zero, law, seven_tenths),
         ),
-        Formula(f"{name}.error", f"Mean squared error E(w - s tern(w))^2, {in_words}", _derived(error, law, delta, s)),
+        Formula(
+            f"{name}.error",
+            f"Mean squared error E(w - s tern(w))^2, {in_words}",
+            _derived(error, law, delta, s),
+        ),
         Formula(
             f"{name}.optimal_scale",
             f"Scale of least error at a given threshold, {in_words}",
@@ -328,10 +428,21 @@ def _of(law: Law) -> tuple[Formula, ...]:
             f"{name}.optimal_threshold",
             f"Threshold of least error, {in_words}",
             _optimal_threshold(law),
-            notes=("Root of the stated equation; no closed form is known.",) if law is GAUSSIAN else (),
+            notes=(
+                "The threshold is half the optimal scale. The least error falls before it and rises after it.",
+                *(("Root of the stated equation; no closed form is known.",) if law is GAUSSIAN else ()),
+            ),
+        ),
+        Formula(
+            f"{name}.minimal_error",
+            f"Mean squared error at the optimal threshold and scale, {in_words}",
+            _minimal_error(law),
+            related=(f"{name}.optimal_threshold", f"{name}.optimal_scale", f"{name}.binary_error"),
         ),
         Formula(f"{name}.binary_variance", f"Variance of sign weights, {in_words}", _binary(law, "variance")),
-        Formula(f"{name}.binary_scale", f"Scale of least error of sign weights, {in_words}", _binary(law, "scale")),
+        Formula(
+            f"{name}.binary_scale", f"Scale of least error of sign weights, {in_words}", _binary(law, "scale")
+        ),
         Formula(f"{name}.binary_error", f"Least error of sign weights, {in_words}", _binary(law, "error")),
     )
 

@@ -110,7 +110,7 @@ def sample_means(statistics: Statistics, draws: int, *, seed: int, stream: int, 
     Parameters
     ----------
     statistics
-        Called once for each block with its own generator and the size of the block.
+        Called once for each block with its own generator and the size of the block; its result is overwritten.
     draws
         Number of draws, rounded up to whole blocks of ``BLOCK``.
     seed
@@ -135,13 +135,23 @@ def sample_means(statistics: Statistics, draws: int, *, seed: int, stream: int, 
         rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=(stream, number))))
         values = statistics(rng, BLOCK)
         mean = values.mean(axis=1)
-        centred = values - mean[:, None]
-        return mean, centred @ centred.T
+        values -= mean[:, None]
+        return mean, _scatter(values)
 
     if jobs == 1:
         return _merge(map(block, range(blocks)))
     with ThreadPoolExecutor(jobs) as pool:
         return _merge(pool.map(block, range(blocks)))
+
+
+def _scatter(centred: Array) -> Array:
+    """Sums of products of the rows; row by row, since BLAS is slow on a few long rows as a matrix."""
+    size = len(centred)
+    out = np.empty((size, size))
+    for i in range(size):
+        for j in range(i + 1):
+            out[i, j] = out[j, i] = np.dot(centred[i], centred[j])
+    return out
 
 
 def _merge(parts: object) -> Means:

@@ -6,13 +6,12 @@ elsewhere, after the estimates are in.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from numeric import batchnorm, relu, ternary
+from numeric import batchnorm, pact, relu, ternary
 from numeric.monte_carlo import Estimate
 
 ROUNDING = 1e-12
@@ -33,11 +32,14 @@ class Measurement:
         The values of its symbols.
     estimate
         A Monte Carlo estimate, or the value of a derivative taken by complex steps.
+    tolerance
+        Error that a value which is no Monte Carlo estimate is trusted to, relative to 1 + its size.
     """
 
     formula: str
     point: Values
     estimate: Estimate | float
+    tolerance: float = ROUNDING
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,8 @@ def _relu(gamma: float, beta: float, draws: int, special: Mapping[str, str] | No
 def _batchnorm(m: int, eps: float) -> Experiment:
     per_sample = ("grad_xhat", "grad_input")
     whole = ("grad_gamma", "grad_beta", "grad_mean", "grad_variance")
-    across = ("grad_input_variance", "grad_input_dot_xhat", "jacobian", "jacobian_trace")
+    sums = ("sum", "mean", "variance", "dot_xhat")
+    across = (*(f"grad_input_{name}" for name in sums), "jacobian", "jacobian_trace")
 
     def run(seed: int, stream: int) -> list[Measurement]:
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,)))
@@ -94,6 +97,7 @@ def _batchnorm(m: int, eps: float) -> Experiment:
         gamma, beta = (float(v) for v in rng.standard_normal(2))
         measured = batchnorm.gradients(x, g, gamma, beta, eps)
         jacobian = batchnorm.jacobian(x, gamma, beta, eps)
+        together = batchnorm.across_batch(x, g, gamma, eps)
         point: dict[str, object] = {
             "m": m,
             "x": tuple(map(float, x)),
@@ -105,8 +109,7 @@ def _batchnorm(m: int, eps: float) -> Experiment:
         xhat = (x - x.mean()) / np.sqrt(x.var() + eps)
         values = {
             **{name: float(measured[name]) for name in whole},
-            "grad_input_variance": float(measured["grad_input"].var()),
-            "grad_input_dot_xhat": float(xhat @ measured["grad_input"]),
+            **{f"grad_input_{name}": value for name, value in together.items()},
             "jacobian_trace": float(np.trace(jacobian)),
         }
         out = [Measurement(f"batchnorm.{name}", point, value) for name, value in values.items()]
@@ -137,13 +140,10 @@ def _running_variance(m: int, sigma: float, draws: int) -> Experiment:
 
 # --- ternary weights ------------------------------------------------------------------------------------
 
-_MEAN_ABS = {"uniform": 3**0.5 / 2, "gaussian": (2 / math.pi) ** 0.5, "laplace": 0.5**0.5}
-"""E|w| at unit variance, which sets the threshold; the simulation measures it as well."""
-
 
 def _ternary(distribution: str, sigma: float, millions: int) -> Experiment:
     """Everything at the threshold 0.7 E|w|, and the scale of sign weights."""
-    delta = 0.7 * _MEAN_ABS[distribution] * sigma
+    delta = 0.7 * ternary.mean_abs(distribution, sigma)  # by quadrature of the density
     scale = _scale_symbol(distribution, sigma)
     quantities: dict[str, tuple[str, Values]] = {
         **{name: (name, {"delta": delta}) for name in ("p_plus", "p_zero", "variance", "optimal_scale")},
@@ -204,6 +204,74 @@ def _scale_symbol(distribution: str, sigma: float) -> Values:
     return {"K": 2 / sigma**2} if distribution == "uniform" else {"sigma": sigma}
 
 
+def _optimum(distribution: str, sigma: float) -> Experiment:
+    """Threshold of least error, by minimising the integral of the error numerically."""
+    name = f"ternary.{distribution}.optimal_threshold"
+
+    def run(seed: int, stream: int) -> list[Measurement]:
+        found = ternary.minimise_error(distribution, sigma)
+        return [Measurement(name, _scale_symbol(distribution, sigma), found.delta, tolerance=1e-10)]
+
+    return Experiment((name,), run)
+
+
+# --- PACT -----------------------------------------------------------------------------------------------
+
+
+def _pact(bits: int) -> Experiment:
+    """Straight-through derivatives on every piece."""
+    names = ("quantised", "grad_alpha", "grad_input", "grad_alpha_original", "gradient_difference")
+
+    def run(seed: int, stream: int) -> list[Measurement]:
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,)))
+        out = []
+        for share in (-0.4, 0.1, 0.37, 0.62, 0.93, 1.7):
+            alpha = float(rng.uniform(0.5, 3.0))
+            x = float(alpha * (share + 0.01 * rng.uniform()))
+            calibrated, original = pact.grad_alpha(x, alpha, bits), pact.grad_alpha_original(x, alpha)
+            activation = float(pact.forward(np.clongdouble(x), np.clongdouble(alpha), bits).real)
+            values = (
+                activation,
+                calibrated,
+                pact.grad_input(x, alpha, bits),
+                original,
+                calibrated - original,
+            )
+            point = {"x": x, "alpha": alpha, "b": bits}
+            out += [
+                Measurement(f"pact.{name}", point, value) for name, value in zip(names, values, strict=True)
+            ]
+        largest = pact.largest_difference(1.0, bits)
+        return [*out, Measurement("pact.difference_bound", {"b": bits}, largest)]
+
+    return Experiment((*(f"pact.{name}" for name in names), "pact.difference_bound"), run)
+
+
+def _pact_kinks(bits: int) -> Experiment:
+    """Straight-through derivatives on both sides of x = 0 and of x = alpha."""
+    kinks = [
+        (kind, place, word)
+        for kind in ("grad_alpha", "grad_input")
+        for place in ("zero", "alpha")
+        for word in ("plus", "minus")
+    ]
+
+    def run(seed: int, stream: int) -> list[Measurement]:
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,)))
+        alpha = float(rng.uniform(0.5, 3.0))
+        point = {"alpha": alpha, "b": bits}
+        out = []
+        for kind, place, word in kinks:
+            # a larger alpha leaves x = alpha on the left piece, a larger x leaves it on the right one
+            right = (word == "plus") == (kind == "grad_input")
+            gradient = pact.grad_alpha if kind == "grad_alpha" else pact.grad_input
+            value = gradient(0.0 if place == "zero" else alpha, alpha, bits, 1 if right else -1)
+            out.append(Measurement(f"pact.{kind}_at_{place}_{word}", point, value))
+        return out
+
+    return Experiment(tuple(f"pact.{kind}_at_{place}_{word}" for kind, place, word in kinks), run)
+
+
 # --- all ------------------------------------------------------------------------------------------------
 
 
@@ -231,4 +299,7 @@ def experiments() -> tuple[Experiment, ...]:
         _binary("uniform", 0.6, 110),
         _binary("gaussian", 1.3, 80),
         _binary("laplace", 0.9, 80),
+        *(_optimum(law, sigma) for law, sigma in (("uniform", 0.6), ("gaussian", 1.3), ("laplace", 0.9))),
+        *(_pact(bits) for bits in (1, 2, 4, 8)),
+        *(_pact_kinks(bits) for bits in (1, 4)),
     )

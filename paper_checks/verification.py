@@ -23,7 +23,7 @@ from sympy.external.gmpy import GROUND_TYPES
 from derivations import DerivationCheck, Formula, catalog
 from derivations.machinery.derivation import Failure, StepCheck
 from numeric.monte_carlo import FALSE_ALARM, POWER, Estimate
-from paper_checks.experiments import ROUNDING, Measurement, experiments
+from paper_checks.experiments import Measurement, experiments
 
 SCHEMA = "normquant.verify/1"
 
@@ -204,7 +204,7 @@ def _compare(formula: Formula, measurement: Measurement, statistical: int) -> Co
     if isinstance(estimate, Estimate):
         refuted = estimate.refutes(closed_form, statistical)
         return Comparison(measurement, closed_form, estimate.resolution(statistical), refuted)
-    bound = ROUNDING * (1 + abs(closed_form))
+    bound = measurement.tolerance * (1 + abs(closed_form))
     resolution = bound / abs(closed_form) if closed_form else bound
     return Comparison(measurement, closed_form, resolution, not abs(estimate - closed_form) <= bound)
 

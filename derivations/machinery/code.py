@@ -38,6 +38,7 @@ from sympy.printing.numpy import NumPyPrinter
 from sympy.printing.pycode import AbstractPythonCodePrinter
 
 from derivations.machinery.abbreviation import unfold
+from derivations.machinery.roots import Root
 from derivations.machinery.sums import INDEX, contract
 from derivations.normal import Phi, phi
 
@@ -119,8 +120,11 @@ def code(
     if target not in TARGETS:
         raise ValueError(f"target must be one of {', '.join(map(repr, TARGETS))}, got {target!r}")
     expr = unfold(sp.sympify(expr))
+    # a root without symbols is a number
+    expr = expr.replace(lambda e: isinstance(e, Root) and not e.free_symbols, lambda e: e.evalf(40))
     for node in sp.preorder_traversal(expr):
-        if not isinstance(node, _NODES) and not (isinstance(node, sp.Basic) and node.is_Symbol):
+        own = hasattr(node, "_ccode") and isinstance(node, sp.Function)
+        if not own and not isinstance(node, _NODES) and not (isinstance(node, sp.Basic) and node.is_Symbol):
             raise ValueError(f"{type(node).__name__} cannot be written as code: {node}")
         if isinstance(node, sp.Indexed) and len(node.indices) != 1:
             raise ValueError(f"{node} has {len(node.indices)} indices; only one can be written as code")

@@ -140,8 +140,8 @@ class BallArithmetic:
         width_ok = difference.rad() < scale * self.rational(sp.Rational(1, 10**45))
         return bool(difference.contains(0) and width_ok)
 
-    def text(self, x: Any) -> str:
-        return str(x.str(20, radius=False))
+    def text(self, x: Any, digits: int = 20) -> str:
+        return str(x.str(digits, radius=False))
 
 
 class SampleArithmetic:
@@ -194,8 +194,8 @@ class SampleArithmetic:
     def agree(self, x: Any, y: Any) -> bool:
         return bool(abs(x - y) <= (1 + abs(x)) * self.mp.mpf(10) ** -40)
 
-    def text(self, x: Any) -> str:
-        return str(self.mp.nstr(x, 20))
+    def text(self, x: Any, digits: int = 20) -> str:
+        return str(self.mp.nstr(x, digits))
 
 
 def arithmetic() -> BallArithmetic | SampleArithmetic:

@@ -334,7 +334,19 @@ def _by_simplify(expr: sp.Expr) -> bool:
     return bool(sp.simplify(expr) == 0)
 
 
-_NOT_ALGEBRAIC = (phi, Phi, sp.exp, sp.log, sp.Abs, sp.sign, sp.Max, sp.Min, sp.Piecewise, sp.Heaviside, sp.LambertW)
+_NOT_ALGEBRAIC = (
+    phi,
+    Phi,
+    sp.exp,
+    sp.log,
+    sp.Abs,
+    sp.sign,
+    sp.Max,
+    sp.Min,
+    sp.Piecewise,
+    sp.Heaviside,
+    sp.LambertW,
+)
 
 _ATTEMPTS: tuple[Callable[[sp.Expr], bool], ...] = (
     _as_field_element,

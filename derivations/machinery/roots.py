@@ -8,6 +8,7 @@ from typing import Any
 import sympy as sp
 
 from derivations.machinery.domain import Domain
+from derivations.machinery.enclosure import Evaluator
 from derivations.machinery.prover import is_zero
 
 
@@ -22,6 +23,11 @@ class _Solution(sp.Expr):
         """The symbols of function and ends, without the bound variable."""
         function, variable, low, high = self.args
         return (function.free_symbols - {variable}) | low.free_symbols | high.free_symbols
+
+    def evalf(self, n: int = 15, **_: Any) -> sp.Expr:
+        """The number, where there are no symbols."""
+        evaluator = Evaluator()
+        return sp.Float(evaluator.numbers.text(self._enclose(evaluator, {}), 45), n)
 
     def _sign_changing(self) -> sp.Expr:
         raise NotImplementedError

@@ -1,0 +1,111 @@
+"""The command as a process: what it prints, its exit status, and how it ends when it is cut short."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from paper_checks import verification
+from paper_checks.command_line import main
+
+COMMAND = (sys.executable, "-m", "paper_checks.command_line")
+
+
+def test_help_needs_no_sympy() -> None:
+    program = "import sys, paper_checks.command_line; sys.exit('sympy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["show", "batchnorm.grad_imput"], "did you mean batchnorm.grad_input"),
+        (["eval", "relu.mean"], "needs a value for a"),
+        (["eval", "relu.mean", "b=1"], "has no symbol 'b'; it has a"),
+        (["eval", "relu.mean", "self=1"], "has no symbol 'self'"),
+        (["eval", "relu.mean", "a=1", "a=2"], "a is given twice"),
+        (["eval", "relu.mean", "a=1,2"], "a is one number, got 2"),
+        (["eval", "relu.mean", "a=nan"], "must read SYMBOL=NUMBER"),
+        (["eval", "relu.mean", "a=1/0"], "finite number"),
+        (["eval", "relu.mean", "a=9**9**9"], "must read SYMBOL=NUMBER"),
+        (["eval", "pact.clip", "x=1", "alpha=-0.5"], "alpha = -0.5 is outside the domain"),
+        (["eval", "batchnorm.grad_beta", "m=2", "g=1,2,3"], "g has 3 entries, but m = 2"),
+        (["eval", "batchnorm.grad_beta", "m=3", "g=5"], "g has 1 entries, but m = 3"),
+    ],
+)
+def test_wrong_usage_says_what_is_wrong(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    output = capsys.readouterr()
+    assert message in output.err
+    assert output.out == ""
+
+
+def test_numbers_are_taken_as_they_are_written(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["eval", "pact.clip", "x=1/3", "alpha=2.5e-1"]) == 0
+    assert float(capsys.readouterr().out) == 0.25
+    assert main(["eval", "relu.mean", "a=-3.5"]) == 0
+    assert capsys.readouterr().out == "5.84809184214224e-5\n"
+
+
+def test_reasons_are_shown_without_latex(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "relu.mean"]) == 0
+    assert "fundamental theorem, phi' = -z phi" in capsys.readouterr().out
+
+
+def test_nothing_of_progress_in_a_pipe() -> None:
+    done = subprocess.run([*COMMAND, "verify", "batchnorm.inference"], capture_output=True, check=False)
+    assert done.returncode == 0
+    assert done.stderr == b""
+
+
+def test_a_reader_who_leaves_is_no_error() -> None:
+    with subprocess.Popen([*COMMAND, "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.wait(60) == 141
+        assert process.stderr.read() == b""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("whole_group", [True, False])
+def test_interrupt_ends_everything_without_debris(tmp_path: Path, whole_group: bool) -> None:
+    file = tmp_path / "report.json"
+    process = subprocess.Popen(
+        [*COMMAND, "verify", "--json", str(file), "--jobs", "2"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    time.sleep(4.0)
+    if whole_group:  # as a terminal does
+        os.killpg(process.pid, signal.SIGINT)
+    else:
+        process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert (output, errors) == (b"", b"normquant: interrupted\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_report_where_it_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", "batchnorm.inference", "--jobs", "1", "--json", str(tmp_path)]) == 2
+    assert "--json" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_report_replaces_the_last_one(tmp_path: Path) -> None:
+    file = tmp_path / "report.json"
+    file.write_text("old")
+    verification.write_json({"schema": verification.SCHEMA}, file)
+    assert json.loads(file.read_text()) == {"schema": verification.SCHEMA}
+    assert list(tmp_path.iterdir()) == [file]
