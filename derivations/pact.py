@@ -404,7 +404,9 @@ def formulas() -> tuple[Formula, ...]:
             _gradient(StraightThrough(quantised(), x)),
             (Source("jin2019", "12"),),
             notes=(
-                "From left to right the derivative goes from 0 to 1 at x = 0 and from 1 to 0 at x = alpha; the closed form takes the right one.",
+                "From left to right the derivative goes from 0 to 1 at x = 0 and from 1 to 0 at "
+                "x = alpha; "
+                "the closed form takes the right one.",
             ),
         ),
         Formula(
