@@ -360,8 +360,8 @@ def formulas() -> tuple[Formula, ...]:
     Examples
     --------
     >>> from derivations.pact import formulas
-    >>> [f.closed_form for f in formulas() if f.name == "pact.grad_alpha"]
-    [Piecewise((0, x < 0), (-x/alpha + Round(2**b*x/alpha - x/alpha)/(2**b - 1), alpha > x), (1, True))]
+    >>> next(f.closed_form for f in formulas() if f.name == "pact.grad_input")
+    Piecewise((0, x < 0), (1, alpha > x), (0, True))
     """
     kinks = (
         "At x = alpha the one-sided values are 0 (larger alpha) and 1 (smaller alpha); the closed form takes 1: the "

@@ -15,7 +15,7 @@ def latex(expr: sp.Basic) -> str:
     >>> latex(sp.sqrt(sp.Symbol("gamma")))
     '\\\\sqrt{\\\\gamma}'
     """
-    return str(sp.latex(expr, inv_trig_style="full", symbol_names=_names(expr)))
+    return str(sp.latex(expr, order="none", inv_trig_style="full", symbol_names=_names(expr)))
 
 
 def _names(expr: sp.Basic) -> dict[sp.Symbol, str]:
