@@ -77,7 +77,8 @@ class Domain:
     def latex(self) -> str:
         """LaTeX of the domain, for use in mathematics mode."""
         parts = [f"{sp.latex(symbol)} \\in {sp.latex(values)}" for symbol, values in self.sets.items()]
-        return ",\\; ".join(parts + [sp.latex(constraint) for constraint in self.constraints])
+        text = ",\\; ".join(parts + [sp.latex(constraint) for constraint in self.constraints])
+        return text.replace("\\mathbb", "\\mathbf")  # amsmath alone has no blackboard letters
 
     def sample(self, rng: random.Random) -> Point:
         """One random rational point.
