@@ -151,11 +151,11 @@ def _show(arguments: argparse.Namespace) -> int:
 
     formula = _find(arguments.name)
     print(f"{formula.name}: {formula.title}\n")
-    print(f"definition  {sp.sstr(formula.definition, order="none")}")
+    print(f"definition  {sp.sstr(formula.definition, order='none')}")
     print(f"domain      {formula.domain}\n")
     for number, step in enumerate(formula.derivation.steps, 1):
         print(f"{number:3}. {_plain(step.reason)}")
-        print(f"     = {sp.sstr(step.expression, order="none")}")
+        print(f"     = {sp.sstr(step.expression, order='none')}")
     print(f"\nresult      {sp.sstr(formula.closed_form)}")
     for note in formula.notes:
         print(f"note        {note}")
