@@ -13,7 +13,7 @@ from derivations import catalog
 PREAMBLE = r"""\documentclass{article}
 \usepackage{amsmath}
 \pdfpagewidth=400cm \textwidth=390cm \hoffset=-1in \oddsidemargin=1cm
-\pdfpageheight=500cm \textheight=490cm
+\pdfpageheight=200cm \textheight=190cm
 \begin{document}
 """
 
