@@ -12,6 +12,8 @@ from typing import Any
 
 import sympy as sp
 
+from derivations.machinery.latex import latex
+
 Point = dict[Any, Any]
 """A point: a rational for each symbol, a tuple of rationals for each sequence (``IndexedBase``)."""
 
@@ -71,13 +73,23 @@ class Domain:
         self.sample(random.Random(0))  # a domain without a witness proves everything
 
     def __str__(self) -> str:
-        parts = [f"{symbol} in {_set_text(values)}" for symbol, values in self.sets.items()]
+        parts = [f"{self._entries(symbol)} in {_set_text(values)}" for symbol, values in self.sets.items()]
         return ", ".join(parts + [str(constraint) for constraint in self.constraints])
+
+    def _entries(self, symbol: Any) -> str:
+        if symbol not in self.lengths:
+            return str(symbol)
+        return f"{symbol}[1], ..., {symbol}[{self.lengths[symbol]}]"
 
     def latex(self) -> str:
         """LaTeX of the domain, for use in mathematics mode."""
-        parts = [f"{sp.latex(symbol)} \\in {sp.latex(values)}" for symbol, values in self.sets.items()]
-        text = ",\\; ".join(parts + [sp.latex(constraint) for constraint in self.constraints])
+        parts = []
+        for symbol, values in self.sets.items():
+            name = latex(symbol)
+            if symbol in self.lengths:
+                name = f"{name}_{{1}}, \\dots, {name}_{{{latex(self.lengths[symbol])}}}"
+            parts.append(f"{name} \\in {_set_latex(values)}")
+        text = ",\\; ".join(parts + [latex(constraint) for constraint in self.constraints])
         return text.replace("\\mathbb", "\\mathbf")  # amsmath alone has no blackboard letters
 
     def sample(self, rng: random.Random) -> Point:
@@ -135,8 +147,16 @@ def _set_text(values: sp.Set) -> str:
         right = ")" if values.right_open else "]"
         return f"{left}{values.start}, {values.end}{right}"
     if isinstance(values, sp.Range):
-        return f"{{{values.start}, {values.start + 1}, ...}}" if values.stop is sp.oo else str(values)
+        last = "..." if values.stop is sp.oo else f"..., {values.stop - 1}"
+        first = f"{values.start}, {values.start + 1}" if values.stop is sp.oo else f"{values.start}"
+        return f"{{{first}, {last}}}"
     return str(values)
+
+
+def _set_latex(values: sp.Set) -> str:
+    if isinstance(values, sp.Range) and values.stop is not sp.oo:
+        return rf"\{{{latex(values.start)}, \dots, {latex(values.stop - 1)}\}}"
+    return latex(values)
 
 
 def _draw(values: sp.Set, rng: random.Random) -> sp.Expr:

@@ -25,8 +25,7 @@ except ImportError:  # the optional extra "rigorous"
     flint = None
 
 DIGITS = 60
-"""Working precision; equality is accepted only to ``AGREEMENT``."""
-AGREEMENT = sp.Float(10) ** -45
+"""Working precision."""
 TAIL = 12  # the tail of an improper integral is cut where its bound is below exp(-TAIL**2)
 
 
@@ -75,8 +74,13 @@ class BallArithmetic:
 
     evidence = "enclosed"
 
-    def __init__(self) -> None:
-        flint.ctx.dps = DIGITS
+    def __init__(self, digits: int = DIGITS) -> None:
+        self.digits = digits
+        self.use()
+
+    def use(self) -> None:
+        """Work at this precision from now on; python-flint holds one for the whole process."""
+        flint.ctx.dps = self.digits
 
     def rational(self, number: sp.Rational) -> Any:
         return flint.arb(flint.fmpq(int(number.p), int(number.q)))
@@ -89,6 +93,9 @@ class BallArithmetic:
             raise Unevaluable("logarithm of a ball that is not positive")
         if name == "lambertw_minus1":
             return x.lambertw(-1)
+        if name == "erfc" and isinstance(x, flint.arb):
+            # decreasing: between its values at the ends; far out arb's own bound for a ball is much wider
+            return x.lower().erfc().union(x.upper().erfc())
         return getattr(x, name)()
 
     def power(self, base: Any, exponent: Any) -> Any:
@@ -143,15 +150,26 @@ class BallArithmetic:
     def text(self, x: Any, digits: int = 20) -> str:
         return str(x.str(digits, radius=False))
 
+    def settled(self, x: Any, before: Any, digits: int) -> bool:
+        """Whether a value has so many accurate digits."""
+        return bool(x.is_finite() and (x.is_zero() or x.rel_accuracy_bits() > 3.33 * digits))
+
+    def vanishes(self, x: Any) -> bool:
+        """Whether a value cannot be told from zero, however small its error."""
+        return bool(x.contains(0) and x.rad() < self.rational(sp.Rational(1, 10 ** (self.digits // 2))))
+
 
 class SampleArithmetic:
     """mpmath at the same working precision: no bound, hence samples and no enclosures."""
 
     evidence = "sampled"
 
-    def __init__(self) -> None:
+    def __init__(self, digits: int = DIGITS) -> None:
         self.mp = mpmath.mp.clone()
-        self.mp.dps = DIGITS
+        self.mp.dps = self.digits = digits
+
+    def use(self) -> None:
+        """Nothing: the precision belongs to this object."""
 
     def rational(self, number: sp.Rational) -> Any:
         return self.mp.mpf(int(number.p)) / int(number.q)
@@ -197,10 +215,18 @@ class SampleArithmetic:
     def text(self, x: Any, digits: int = 20) -> str:
         return str(self.mp.nstr(x, digits))
 
+    def settled(self, x: Any, before: Any, digits: int) -> bool:
+        """Whether a value agrees with the one at the precision before."""
+        return before is not None and bool(abs(x - before) <= abs(x) * self.mp.mpf(10) ** -(digits + 1))
 
-def arithmetic() -> BallArithmetic | SampleArithmetic:
-    """Ball arithmetic where python-flint is installed, else 50-digit samples."""
-    return SampleArithmetic() if flint is None else BallArithmetic()
+    def vanishes(self, x: Any) -> bool:
+        """Whether a value cannot be told from zero."""
+        return bool(abs(x) < self.mp.mpf(10) ** -(self.digits // 2))
+
+
+def arithmetic(digits: int = DIGITS) -> BallArithmetic | SampleArithmetic:
+    """Ball arithmetic where python-flint is installed, else samples."""
+    return SampleArithmetic(digits) if flint is None else BallArithmetic(digits)
 
 
 Environment = Mapping[Any, Any]
@@ -218,6 +244,7 @@ class Evaluator:
 
     def at(self, expr: sp.Expr, point: Point) -> Any:
         """The value of the expression at a point of a domain."""
+        self.numbers.use()
         environment: dict[Any, Any] = {}
         for symbol, value in point.items():
             if isinstance(value, tuple):
@@ -562,6 +589,31 @@ class Evaluator:
     def sign_or_one(self, x: Any) -> int:
         """The sign, or 1 for zero."""
         return self.sign(x) or 1
+
+
+def decimal(expr: sp.Expr, point: Point, digits: int) -> sp.Float:
+    """The value of an expression at a point, all its digits right.
+
+    The working precision grows until they are; 0 is the answer where the value cannot be told from it.
+
+    Raises
+    ------
+    ValueError
+        Where there is no finite value, or none to so many digits.
+    """
+    before = None
+    for factor in (1, 2, 4, 8):
+        evaluator = Evaluator(arithmetic(factor * max(DIGITS, digits + 20)))
+        try:
+            value = evaluator.at(expr, point)
+        except ZeroDivisionError:
+            raise Unevaluable("there is no finite value at this point") from None
+        if evaluator.numbers.settled(value, before, digits):
+            return sp.Float(evaluator.numbers.text(value, digits), digits)
+        before = value
+    if evaluator.numbers.vanishes(value):
+        return sp.Float(0, digits)
+    raise Unevaluable(f"there is no finite value at this point, or none to {digits} digits")
 
 
 def _level(value: Any) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
@@ -15,8 +16,8 @@ from sympy.printing.defaults import Printable
 
 from derivations.machinery.code import code
 from derivations.machinery.derivation import Derivation, DerivationCheck, DerivationError
-from derivations.machinery.domain import Domain
-from derivations.machinery.enclosure import Evaluator
+from derivations.machinery.domain import Domain, Point
+from derivations.machinery.enclosure import Unevaluable, decimal
 from derivations.machinery.latex import align, latex
 
 SUBJECTS = ("batchnorm", "relu", "ternary", "pact")
@@ -132,56 +133,86 @@ class Formula(Printable):
         return tuple(s for s in self.domain.sets if s in self.closed_form.free_symbols)
 
     def evaluate(self, digits: int = 15, **values: Any) -> sp.Float:
-        """The closed form at a point, from 60-digit arithmetic.
+        """The closed form at a point, every digit right.
 
         Parameters
         ----------
         digits
-            Digits of the result.
+            Number of significant digits of the result, at least 1.
         **values
-            A number for each symbol; a sequence of numbers for each indexed quantity.
+            A number for each symbol, or its decimal or fraction as a text; a sequence of them for each indexed
+            quantity. A float is the binary number that it is: ``a=0.1`` and ``a="0.1"`` differ.
 
         Raises
         ------
         ValueError
-            Names a missing or unknown symbol, or one whose value lies outside the domain.
+            Names the symbol that is missing, unknown or not a finite number, the value that lies outside the
+            domain, or the sequence whose length does not fit.
+
+        Examples
+        --------
+        >>> from derivations import find
+        >>> find("relu.mean").evaluate(a=0)
+        0.398942280401433
+        >>> find("batchnorm.grad_beta").evaluate(m=3, g=[1, 2, 3.5])
+        6.50000000000000
         """
-        by_name = {str(getattr(s, "label", s)): s for s in self.domain.sets}
-        point: dict[Any, Any] = {}
-        for name, value in values.items():
+        if digits < 1:
+            raise ValueError(f"digits must be at least 1, got {digits}")
+        point = self._point(values)
+        try:
+            return decimal(self.closed_form, point, digits)
+        except Unevaluable as error:
+            raise ValueError(f"{self.name}: {error}; its domain: {self.domain}") from None
+
+    def _point(self, values: Mapping[str, Any]) -> Point:
+        """The values as a point of the domain."""
+        domain = self.domain
+        by_name = {str(getattr(s, "label", s)): s for s in domain.sets}
+        for name in values:
             if name not in by_name:
-                known = ", ".join(by_name)
+                known = ", ".join(by_name) or "none"
                 raise ValueError(f"{self.name} has no symbol {name!r}; it has {known}")
-            point[by_name[name]] = _exact(name, value)
         free = {str(s) for s in self.closed_form.free_symbols}
-        missing = [name for name in by_name if name not in values and name in free]
+        missing = [name for name in by_name if name in free and name not in values]
         if missing:
             raise ValueError(f"{self.name} needs a value for {', '.join(missing)}")
-        bad = self.domain.violation(point)
+        point: Point = {}
+        for name, value in values.items():
+            symbol = by_name[name]
+            point[symbol] = _numbers(name, value) if symbol in domain.lengths else _number(name, value)
+        bad = domain.violation(point)
         if bad is not None:
-            raise ValueError(
-                f"{bad} = {values[str(getattr(bad, 'label', bad))]} is outside the domain: {self.domain}"
-            )
-        if set(point) >= {
-            s for c in self.domain.constraints for s in c.free_symbols
-        } and not self.domain.satisfies(point):
+            name = str(getattr(bad, "label", bad))
+            raise ValueError(f"{name} = {values[name]} is outside the domain: {domain}")
+        bound = {s for constraint in domain.constraints for s in constraint.free_symbols}
+        if bound <= set(point) and not domain.satisfies(point):
             given = ", ".join(f"{name} = {value}" for name, value in values.items())
-            raise ValueError(f"{given} is outside the domain: {self.domain}")
-        evaluator = Evaluator()
-        return sp.Float(evaluator.numbers.text(evaluator.at(self.closed_form, point)), digits)
+            raise ValueError(f"{given} is outside the domain: {domain}")
+        for symbol, length in domain.lengths.items():
+            if symbol in point and length in point and len(point[symbol]) != point[length]:
+                got = f"{symbol} has {len(point[symbol])} entries"
+                raise ValueError(f"{got}, but {length} = {point[length]}")
+        return point
 
 
-def _exact(name: str, value: Any) -> Any:
-    if isinstance(value, list | tuple):
-        return tuple(_exact(name, entry) for entry in value)
+def _number(name: str, value: Any) -> sp.Expr:
     try:
+        if isinstance(value, float) and not math.isfinite(value):  # of these SymPy makes the rational 0
+            raise ValueError
         # a float is the double that it is, a text the decimal that it shows
         number = value if isinstance(value, sp.Expr) else sp.Rational(value)
     except (TypeError, ValueError, ZeroDivisionError):
         raise ValueError(f"{name} must be a finite number, got {value!r}") from None
-    if not number.is_finite:
+    if not (number.is_number and number.is_finite):
         raise ValueError(f"{name} must be a finite number, got {value!r}")
     return number
+
+
+def _numbers(name: str, values: Any) -> tuple[sp.Expr, ...]:
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise ValueError(f"{name} must be a sequence of numbers, got {values!r}")
+    return tuple(_number(name, entry) for entry in values)
 
 
 @cache

@@ -19,8 +19,9 @@ def latex(expr: sp.Basic) -> str:
 
 
 def _names(expr: sp.Basic) -> dict[sp.Symbol, str]:
-    # a trailing underscore marks a bound index; it is no letter
-    return {s: s.name.rstrip("_") for s in expr.atoms(sp.Symbol) if s.name.endswith("_")}
+    names = {s: s.name.rstrip("_") for s in expr.atoms(sp.Symbol)}  # the underscore of a bound index is no letter
+    letters = {"eps": r"\epsilon"}
+    return {s: letters.get(name, name) for s, name in names.items() if name in letters or name != s.name}
 
 
 def align(definition: sp.Expr, steps: list[tuple[sp.Expr, str]]) -> str:

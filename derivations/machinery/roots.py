@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import sympy as sp
 
-from derivations.machinery.domain import Domain
 from derivations.machinery.enclosure import Evaluator
-from derivations.machinery.prover import is_zero
 
 
 class _Solution(sp.Expr):
@@ -74,19 +71,3 @@ class Root(_Solution):
     def _latex(self, printer: Any) -> str:
         function, variable, low, high = (printer._print(arg) for arg in self.args)
         return rf"\operatorname{{root}}_{{{low} < {variable} < {high}}} \left({function}\right)"
-
-
-@dataclass(frozen=True)
-class Stationary:
-    """The derivative vanishes at the claimed minimiser.
-
-    That it is a minimum, and the one between the two ends, is what the enclosure shows at each random point: the
-    derivative changes its sign once in the bisection, and there.
-    """
-
-    def proves(self, left: sp.Expr, right: sp.Expr, domain: Domain) -> bool:
-        """Whether the claimed place is a zero of the derivative."""
-        if not isinstance(left, Minimiser):
-            return False
-        function, variable, _, _ = left.args
-        return is_zero(sp.diff(function, variable).subs(variable, right), domain)

@@ -78,7 +78,7 @@ def contract(expr: sp.Expr) -> sp.Expr:
     >>> i, j, m = sp.symbols("i j m", integer=True, positive=True)
     >>> g = sp.IndexedBase("g", real=True)
     >>> contract(sp.Sum(g[j] * (sp.KroneckerDelta(i, j) - 1 / m), (j, 1, m)))
-    g[i] - Sum(g[j]/m, (j, 1, m))
+    g[i] + Sum(-g[j]/m, (j, 1, m))
     """
     if not expr.args or isinstance(expr, sp.Indexed):
         return expr
