@@ -52,6 +52,7 @@ _LENGTHS = {x: m, g: m}
 WHOLE_BATCH = Domain({**_BATCH, **_SEQUENCES, **_PARAMETERS}, lengths=_LENGTHS)
 ONE_SAMPLE = Domain({**_BATCH, **_INDEX, **_SEQUENCES, **_PARAMETERS}, lengths=_LENGTHS)
 TWO_SAMPLES = Domain({**_BATCH, **_INDICES, x: sp.S.Reals, **_PARAMETERS}, lengths={x: m})
+PROJECTION = Domain({**_BATCH, **_INDICES, x: sp.S.Reals}, lengths={x: m})
 """Constant batches are left out: random rational entries are never all equal."""
 
 
@@ -73,9 +74,9 @@ def batch_variance() -> sp.Expr:
     return total((x[l] - batch_mean()) ** 2, l) / m
 
 
-def normalised(index: sp.Symbol) -> sp.Expr:
-    """The normalised input of one sample."""
-    return (x[index] - batch_mean()) / sp.sqrt(batch_variance() + eps)
+def normalised(index: sp.Symbol, added: sp.Expr = eps) -> sp.Expr:
+    """The normalised input of one sample, with what is added to the variance."""
+    return (x[index] - batch_mean()) / sp.sqrt(batch_variance() + added)
 
 
 def output(index: sp.Symbol) -> sp.Expr:
@@ -121,20 +122,26 @@ class BatchVariance(Abbreviation):
 
 
 class Xhat(Abbreviation):
-    """The normalised input of one sample, by name."""
+    """The normalised input of one sample, by name; with eps = 0 it is written ``z``, the standardised input."""
 
     is_real = True
 
+    def __new__(cls, index: sp.Expr, added: sp.Expr = eps) -> Any:
+        return super().__new__(cls, index, added)
+
     def unfolded(self) -> sp.Expr:
         """The quotient written out."""
-        return normalised(self.args[0])
+        return normalised(*self.args)
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
+        index, added = self.args
         power = "" if exp is None else f"^{{{exp}}}"
-        return rf"\hat{{x}}_{{{printer._print(self.args[0])}}}{power}"
+        name = "z" if added == 0 else r"\hat{x}"
+        return rf"{name}_{{{printer._print(index)}}}{power}"
 
     def _sympystr(self, printer: Any) -> str:
-        return f"xhat[{printer._print(self.args[0])}]"
+        index, added = self.args
+        return f"{'z' if added == 0 else 'xhat'}[{printer._print(index)}]"
 
 
 MEAN, VARIANCE = BatchMean(), BatchVariance()
@@ -354,7 +361,17 @@ def _with_sums_of_xhat(expr: sp.Expr) -> sp.Expr:
     square = total(Xhat(INDEX) ** 2, INDEX)
     first = total(Xhat(INDEX), INDEX)
     known = expand_sums(expr).xreplace({first: sp.S.Zero, square: _norm_of_xhat().conclusion})
-    return sp.factor(sp.simplify(known))
+    return _like_terms(sp.factor(sp.simplify(known)))
+
+
+def _like_terms(product: sp.Expr) -> sp.Expr:
+    """Factors collected in sums, deltas and normalised inputs, then in eps and the variance."""
+
+    def collected(factor: sp.Expr) -> sp.Expr:
+        atoms = factor.atoms(sp.Sum, sp.KroneckerDelta, Xhat) or (eps, VARIANCE)
+        return sp.collect(factor, atoms, sp.factor) if factor.is_Add else factor
+
+    return sp.Mul(*[collected(factor) for factor in sp.Mul.make_args(product)])
 
 
 def _summed(definition: sp.Expr, domain: Domain, substituted: Callable[[sp.Expr], sp.Expr]) -> Derivation:
@@ -387,6 +404,28 @@ def _input_gradients(expr: sp.Expr) -> sp.Expr:
 
 def _dy(column: sp.Symbol, row: sp.Symbol) -> sp.Derivative:
     return sp.Derivative(output(column), x[row])
+
+
+def _at_zero_eps(general: Derivation, power: int, domain: Domain) -> Derivation:
+    """A quantity of the Jacobian of that degree in ``gamma/sigma``, in units of it, at eps = 0."""
+    units = VARIANCE ** sp.Rational(power, 2)
+    lemma = Lemmas((general.definition, general.conclusion))
+    return (
+        Derivation.begin(units * sp.Subs(general.definition, (gamma, beta, eps), (1, 0, 0)), domain)
+        .step("the closed form for any $\\epsilon$", lemma.apply, by=lemma)
+        .step("$\\gamma = 1$, $\\beta = \\epsilon = 0$", lambda e: sp.expand(e.doit()))
+    )
+
+
+@cache
+def _jacobian_squared() -> Derivation:
+    return _summed(total(_dy(n, i) * _dy(n, j), n), TWO_SAMPLES, _jacobian_entries)
+
+
+@cache
+def _jacobian_trace() -> Derivation:
+    entries = total(sp.Derivative(output(n), x[n]), n)
+    return _summed(entries, _without_g(), _jacobian_trace_entries)
 
 
 # --- inference and running statistics --------------------------------------------------------------------------------
@@ -533,14 +572,38 @@ def formulas() -> tuple[Formula, ...]:
         Formula(
             "batchnorm.jacobian_trace",
             "Trace of the Jacobian",
-            _summed(total(sp.Derivative(output(n), x[n]), n), _without_g(), _jacobian_trace_entries),
+            _jacobian_trace(),
             notes=at_eps,
         ),
         Formula(
             "batchnorm.jacobian_squared",
             "Square of the Jacobian",
-            _summed(total(_dy(n, i) * _dy(n, j), n), TWO_SAMPLES, _jacobian_entries),
+            _jacobian_squared(),
             notes=at_eps,
+        ),
+    )
+    standardised = "z is the standardised input (x - mean)/sqrt(var)."
+    idempotent = "batchnorm.projection and batchnorm.projection_squared are equal: P is an orthogonal projection."
+    projection = (
+        Formula(
+            "batchnorm.projection",
+            "P = sqrt(var)/gamma times the Jacobian at eps = 0",
+            _at_zero_eps(_jacobian(), 1, PROJECTION),
+            related=("batchnorm.projection_squared", "batchnorm.projection_rank"),
+            notes=(standardised, idempotent),
+        ),
+        Formula(
+            "batchnorm.projection_squared",
+            "P squared: the same entries",
+            _at_zero_eps(_jacobian_squared(), 2, PROJECTION),
+            related=("batchnorm.projection",),
+            notes=(standardised, idempotent),
+        ),
+        Formula(
+            "batchnorm.projection_rank",
+            "Rank of P, the trace of a projection; hence the rank of the Jacobian at eps = 0 and gamma != 0",
+            _at_zero_eps(_jacobian_trace(), 1, Domain({**_BATCH, x: sp.S.Reals}, lengths={x: m})),
+            related=("batchnorm.projection",),
         ),
     )
     across = (
@@ -575,7 +638,7 @@ def formulas() -> tuple[Formula, ...]:
             notes=("Normalisation uses the biased variance, whose expectation is (m - 1)/m sigma^2.",),
         ),
     )
-    return gradients + statistics + matrix + across + running
+    return gradients + statistics + matrix + projection + across + running
 
 
 def _without_g() -> Domain:

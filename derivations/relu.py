@@ -23,6 +23,7 @@ import sympy as sp
 from derivations.machinery.derivation import Derivation
 from derivations.machinery.domain import Case, Domain
 from derivations.machinery.formula import Formula, Source
+from derivations.machinery.limits import ComparisonOfGrowth, LimitAtInfinity
 from derivations.machinery.prover import Antiderivative, Lemmas, SplitIntegral, boundary_value, is_zero
 from derivations.normal import Phi, phi
 
@@ -333,6 +334,14 @@ def _at(general: Derivation, value: sp.Expr) -> Derivation:
     )
 
 
+@cache
+def _limit(variance: bool, end: sp.Expr, scale: sp.Expr) -> Derivation:
+    """The limit of a ratio times a power of a."""
+    return Derivation.begin(LimitAtInfinity(scale * _ratio(variance).conclusion, a, end), AT_A_POINT).step(
+        "rates of growth compared", lambda e: e.doit(), by=ComparisonOfGrowth()
+    )
+
+
 # --- the formulas -----------------------------------------------------------------------------------------------
 
 
@@ -346,6 +355,7 @@ def formulas() -> tuple[Formula, ...]:
     [a*phi(a) + (a**2 + 1)*Phi(a)]
     """
     y = gamma * z + beta
+    one = sp.S.One
     zero_scale = "gamma = 0: y = beta is constant, see relu.mean_at_zero_scale and relu.gate_at_zero_scale."
     appendix = Source("panigrahi2018", "Appendix A")
     return (
@@ -414,7 +424,7 @@ def formulas() -> tuple[Formula, ...]:
             _ratio(variance=False),
             (Source("panigrahi2018", "13"),),
             ("relu.c1", "relu.c2"),
-            ("Tends to 0 as 1/a^2 for a -> oo, and to oo as a^2/2 for a -> -oo.",),
+            ("Tends to 0 as 1/a^2 for a -> oo, and to oo as a^2/2 for a -> -oo: see relu.ratio_limit_*.",),
         ),
         Formula(
             "relu.ratio_variance",
@@ -422,12 +432,33 @@ def formulas() -> tuple[Formula, ...]:
             _ratio(variance=True),
             (Source("panigrahi2018", "13"),),
             ("relu.c1", "relu.c2_variance"),
-            ("Tends to 1 for a -> oo, and to oo as a^2/2 for a -> -oo.",),
+            ("Tends to 1 for a -> oo, and to oo as a^2/2 for a -> -oo: see relu.ratio_variance_limit_*.",),
         ),
         Formula("relu.ratio_at_0", "c1/c2 at a = 0, raw second moment", _at(_ratio(False), sp.S.Zero)),
         Formula("relu.ratio_at_1", "c1/c2 at a = 1, raw second moment", _at(_ratio(False), sp.S.One)),
         Formula("relu.ratio_variance_at_0", "c1/c2 at a = 0, variance", _at(_ratio(True), sp.S.Zero)),
         Formula("relu.ratio_variance_at_1", "c1/c2 at a = 1, variance", _at(_ratio(True), sp.S.One)),
+        Formula(
+            "relu.ratio_limit", "Limit of c1/c2 for a -> oo, raw second moment", _limit(False, sp.oo, one)
+        ),
+        Formula(
+            "relu.ratio_limit_rate",
+            "Limit of a^2 c1/c2 for a -> oo, raw second moment",
+            _limit(False, sp.oo, a**2),
+        ),
+        Formula(
+            "relu.ratio_limit_negative",
+            "Limit of c1/c2 / a^2 for a -> -oo, raw second moment",
+            _limit(False, -sp.oo, 1 / a**2),
+        ),
+        Formula(
+            "relu.ratio_variance_limit", "Limit of c1/c2 for a -> oo, variance", _limit(True, sp.oo, one)
+        ),
+        Formula(
+            "relu.ratio_variance_limit_negative",
+            "Limit of c1/c2 / a^2 for a -> -oo, variance",
+            _limit(True, -sp.oo, 1 / a**2),
+        ),
     )
 
 

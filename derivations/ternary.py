@@ -2,7 +2,7 @@
 
 The weights are independent with a symmetric law of density f. ``tern(w)`` is 1 for ``w > delta``, -1 for
 ``w < -delta`` and 0 between; by symmetry its mean is zero, so that its variance V is the probability that a weight is
-not set to zero. The error of ternary weights with scale s is ``E(w - s tern(w))^2``. Three laws of given variance are
+not set to zero: so for every symmetric law. The error of ternary weights with scale s is ``E(w - s tern(w))^2``. Three laws of given variance are
 worked out: uniform on ``(-sqrt(6/K), sqrt(6/K))``, Gaussian, and Laplace.
 
 Source: sari2020, (3)-(6).
@@ -19,8 +19,9 @@ import sympy as sp
 from derivations.machinery.derivation import Derivation
 from derivations.machinery.domain import Domain
 from derivations.machinery.formula import Formula, Source
-from derivations.machinery.prover import FundamentalTheorem, Instance, Lemmas, is_zero
+from derivations.machinery.prover import FundamentalTheorem, Lemmas, Reflection, SplitIntegral, is_zero
 from derivations.machinery.roots import Minimiser, Root
+from derivations.machinery.unspecified import Unspecified
 from derivations.normal import Phi, phi
 
 # --- symbols -------------------------------------------------------------------------------------------
@@ -36,6 +37,39 @@ r = sp.Symbol("r", positive=True)
 _POSITIVE = sp.Interval.open(0, sp.oo)
 
 
+# --- laws --------------------------------------------------------------------------------------------------
+
+
+class Density(Unspecified):
+    """The density f of a symmetric law that is not specified."""
+
+    stand_in = phi
+    letter = "f"
+
+    @classmethod
+    def eval(cls, v: sp.Expr) -> sp.Expr | None:
+        """Symmetric: a minus sign or an absolute value is taken out."""
+        if isinstance(v, sp.Abs):
+            return cls(v.args[0])
+        return cls(-v) if v.could_extract_minus_sign() else None
+
+
+class Distribution(Unspecified):
+    """The distribution function F of a symmetric law that is not specified: its derivative is the density."""
+
+    stand_in = Phi
+    letter = "F"
+
+    @classmethod
+    def eval(cls, v: sp.Expr) -> sp.Expr | None:
+        """Half at zero by symmetry, 0 and 1 at the ends."""
+        return {sp.S.Zero: sp.S.Half, sp.oo: sp.S.One, -sp.oo: sp.S.Zero}.get(v)
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """The density."""
+        return Density(self.args[0])
+
+
 @dataclass(frozen=True)
 class Law:
     """A symmetric law of weights.
@@ -49,33 +83,34 @@ class Law:
     end
         The end of its support.
     scale
-        The symbol that sets its variance.
+        The symbol that sets its variance; None where the law is not specified.
     primitives
-        Antiderivatives in w of ``density``, ``w density`` and ``w^2 density`` for w > 0.
+        Antiderivatives in w of ``density``, ``w density``, ``w^2 density`` for w > 0, as far as they are known.
     """
 
     name: str
     density: sp.Expr
     end: sp.Expr
-    scale: sp.Symbol
-    primitives: tuple[sp.Expr, sp.Expr, sp.Expr]
+    scale: sp.Symbol | None
+    primitives: tuple[sp.Expr, ...]
 
     def domain(self, *symbols: sp.Symbol, some_survive: bool = False) -> Domain:
         """The domain of a formula in the scale and further symbols, the threshold in the support.
 
         Where ``some_survive``, the end of the support is left out: there every weight is set to zero.
         """
-        sets = {self.scale: _POSITIVE, delta: sp.Interval(0, sp.oo), s: sp.S.Reals, t: sp.Interval(0, sp.oo)}
+        sets = {delta: sp.Interval(0, sp.oo), s: sp.S.Reals, t: sp.Interval(0, sp.oo), self.scale: _POSITIVE}
         inside: tuple[sp.Basic, ...] = ()
         if self.end != sp.oo and delta in symbols:
             inside = (delta < self.end if some_survive else delta <= self.end,)
         if self.end != sp.oo and t in symbols:
             inside = (t <= 2,)  # delta = t E|w| stays in the support
-        return Domain({symbol: sets[symbol] for symbol in (self.scale, *symbols)}, constraints=inside)
+        scale = () if self.scale is None else (self.scale,)
+        return Domain({symbol: sets[symbol] for symbol in (*scale, *symbols)}, constraints=inside)
 
-    def partial_moment(self, order: int, low: sp.Expr, high: sp.Expr) -> sp.Integral:
-        """The integral of ``w^order f(w)`` between two positive ends."""
-        return sp.Integral(w**order * self.density, (w, low, high))
+    def expectation(self, function: sp.Expr) -> sp.Integral:
+        """The expectation of a function of w, unevaluated."""
+        return sp.Integral(function * self.density.subs(w, sp.Abs(w)), (w, -self.end, self.end))
 
     def primitive(self, integral: sp.Integral) -> sp.Expr:
         """An antiderivative of the integrand, put together from those of its powers."""
@@ -113,51 +148,72 @@ LAPLACE = Law(
 )
 LAWS = (UNIFORM, GAUSSIAN, LAPLACE)
 
+ANY = Law("any", Density(w), sp.oo, None, (Distribution(w),))
+"""A symmetric law of which nothing else is known."""
 
-# --- definitions: halves of the real line, by symmetry -----------------------------------------------------
+
+# --- definitions -------------------------------------------------------------------------------------------
 
 
-def probability_plus(law: Law, threshold: sp.Expr = delta) -> sp.Expr:
+def tern(weight: sp.Expr) -> sp.Expr:
+    """1 above the threshold, -1 below minus the threshold, 0 between."""
+    return sp.sign(weight) * above_threshold(sp.Abs(weight))
+
+
+def above_threshold(weight: sp.Expr) -> sp.Expr:
+    """1 where the weight exceeds the threshold, else 0."""
+    return sp.Heaviside(weight - delta, 0)
+
+
+def probability_plus(law: Law) -> sp.Expr:
     """P(tern(w) = 1)."""
-    return law.partial_moment(0, threshold, law.end)
+    return law.expectation(above_threshold(w))
 
 
-def probability_zero(law: Law, threshold: sp.Expr = delta) -> sp.Expr:
+def probability_zero(law: Law) -> sp.Expr:
     """P(tern(w) = 0): the share of zeros."""
-    return 2 * law.partial_moment(0, sp.S.Zero, threshold)
+    return law.expectation(1 - above_threshold(sp.Abs(w)))
 
 
-def variance(law: Law, threshold: sp.Expr = delta) -> sp.Expr:
-    """E tern(w)^2, from w > delta and w < -delta."""
-    return 2 * law.partial_moment(0, threshold, law.end)
+def mean(law: Law) -> sp.Expr:
+    """E tern(w)."""
+    return law.expectation(tern(w))
+
+
+def variance(law: Law) -> sp.Expr:
+    """E tern(w)^2 - (E tern(w))^2."""
+    return law.expectation(tern(w) ** 2) - mean(law) ** 2
 
 
 def mean_abs(law: Law) -> sp.Expr:
     """E|w|."""
-    return 2 * law.partial_moment(1, sp.S.Zero, law.end)
+    return law.expectation(sp.Abs(w))
 
 
 def error(law: Law) -> sp.Expr:
-    """E(w - s tern(w))^2: w^2 below the threshold, (|w| - s)^2 above it."""
-    above = sp.Integral(sp.expand((w - s) ** 2) * law.density, (w, delta, law.end))
-    return 2 * law.partial_moment(2, sp.S.Zero, delta) + 2 * above
+    """E(w - s tern(w))^2."""
+    return law.expectation((w - s * tern(w)) ** 2)
 
 
 # --- derivations -------------------------------------------------------------------------------------------
 
 
-def _evaluated(definition: sp.Expr, law: Law, domain: Domain) -> Derivation:
-    theorem = FundamentalTheorem(*[(i, law.primitive(i)) for i in definition.atoms(sp.Integral)])
-    return (
-        Derivation.begin(definition, domain)
-        .step("fundamental theorem", theorem.apply, by=theorem)
-        .step("simplified", _tidy)
-    )
+def _cut_at_threshold(expr: sp.Expr) -> sp.Expr:
+    """Each integral over a half line as those below and above the threshold, zeros left out."""
+
+    def pieces(integral: sp.Integral) -> sp.Expr:
+        ((_, low, high),) = integral.limits
+        below, above = (integral.function.replace(sp.Heaviside, lambda *_, v=v: v) for v in (0, sp.S.One))
+        both = ((sp.factor_terms(below), low, delta), (sp.factor_terms(above), delta, high))
+        return sp.Add(*[sp.Integral(f, (w, start, stop)) for f, start, stop in both if f != 0])
+
+    cut = expr.replace(lambda e: isinstance(e, sp.Integral) and e.has(sp.Heaviside), pieces)
+    return sp.expand_mul(cut, deep=False)
 
 
 def _tidy(expr: sp.Expr) -> sp.Expr:
     half_width = sp.Symbol("h", positive=True)  # roots of K cancel once they are rational in h
-    expr = sp.simplify(sp.expand(expr.subs(K, 6 / half_width**2)))
+    expr = sp.simplify(sp.expand(expr.doit().subs(K, 6 / half_width**2)))
     if expr.has(half_width):
         expr = sp.factor(expr)
     return sp.factor_terms(expr).subs(half_width, _half_width)
@@ -165,25 +221,28 @@ def _tidy(expr: sp.Expr) -> sp.Expr:
 
 @cache
 def _derived(quantity: Callable[[Law], sp.Expr], law: Law, *symbols: sp.Symbol) -> Derivation:
-    return _evaluated(quantity(law), law, law.domain(*symbols))
+    """An expectation over the whole line, by the symmetry of the law and the fundamental theorem."""
+    symmetry = Reflection(w)
+    halved = (
+        Derivation.begin(quantity(law), law.domain(*symbols))
+        .step("the law is symmetric: $w$ and $-w$ together", symmetry.apply, by=symmetry)
+        .step("cut at the threshold", _cut_at_threshold, by=SplitIntegral())
+    )
+    theorem = FundamentalTheorem(*[(i, law.primitive(i)) for i in halved.conclusion.atoms(sp.Integral)])
+    return halved.step("fundamental theorem", theorem.apply, by=theorem).step("simplified", _tidy)
 
 
 @cache
-def _at_ratio(quantity: Callable[..., sp.Expr], law: Law, ratio: sp.Expr) -> Derivation:
+def _at_ratio(quantity: Callable[[Law], sp.Expr], law: Law, ratio: sp.Expr) -> Derivation:
     """A quantity at the threshold ``ratio E|w|``."""
-    general, mean = _derived(quantity, law, delta), _derived(mean_abs, law)
-    half_line = law.partial_moment(1, sp.S.Zero, law.end)
-    threshold = Lemmas((half_line, mean.conclusion / 2))
-    value = ratio * mean.conclusion
+    general, mean_size = _derived(quantity, law, delta), _derived(mean_abs, law)
+    threshold = Lemmas((mean_size.definition, mean_size.conclusion))
+    closed_form = Lemmas((general.definition, general.conclusion))
     domain = law.domain(t) if ratio == t else law.domain()
     return (
-        Derivation.begin(quantity(law, ratio * mean.definition), domain)
+        Derivation.begin(sp.Subs(general.definition, delta, ratio * mean_size.definition), domain)
         .step("the mean absolute weight", threshold.apply, by=threshold)
-        .step(
-            "the general formula at this threshold",
-            general.conclusion.subs(delta, value),
-            by=Instance(general.definition, general.conclusion, {delta: value}),
-        )
+        .step("the formula for any threshold", closed_form.apply, by=closed_form)
         .step("simplified", _tidy)
     )
 
@@ -350,25 +409,37 @@ class AtRoot:
 
 @cache
 def _binary(law: Law, which: str) -> Derivation:
-    """The limit of no threshold: binary sign weights."""
-    general = {"variance": _derived(variance, law, delta), "scale": _optimal_scale(law)}
-    if which == "error":
-        loss = _derived(error, law, delta, s)
-        scale = _optimal_scale(law).conclusion.subs(delta, 0)
-        start = loss.definition.subs({delta: sp.S.Zero}).subs(s, scale)
-        end = loss.conclusion.subs({delta: sp.S.Zero}).subs(s, scale)
-        rule = Instance(loss.definition, loss.conclusion, {delta: sp.S.Zero, s: scale})
-    else:
-        start, end = (e.subs(delta, 0) for e in (general[which].definition, general[which].conclusion))
-        rule = Instance(general[which].definition, general[which].conclusion, {delta: sp.S.Zero})
+    """Binary sign weights: no threshold."""
+    scale = _optimal_scale(law)
+    general, at = {
+        "variance": (_derived(variance, law, delta), {delta: sp.S.Zero}),
+        "scale": (scale, {delta: sp.S.Zero}),
+        "error": (_derived(error, law, delta, s), {delta: sp.S.Zero, s: scale.conclusion.subs(delta, 0)}),
+    }[which]
+    closed_form = Lemmas((general.definition, general.conclusion))
     return (
-        Derivation.begin(start, law.domain())
-        .step("at threshold zero", end, by=rule)
-        .step("simplified", _tidy)
+        Derivation.begin(sp.Subs(general.definition, tuple(at), tuple(at.values())), law.domain())
+        .step("the formula for any threshold", closed_form.apply, by=closed_form)
+        .step("at threshold zero", _tidy)
     )
 
 
 # --- the formulas ------------------------------------------------------------------------------------------
+
+
+def _of_any_law() -> tuple[Formula, ...]:
+    holds = (
+        "For every symmetric law with density f and distribution function F; the three laws are instances.",
+    )
+    return tuple(
+        Formula(f"ternary.{name}", f"{title}, any symmetric law", _derived(quantity, ANY, delta), notes=holds)
+        for name, title, quantity in (
+            ("p_plus", "P(tern(w) = 1)", probability_plus),
+            ("p_zero", "Share of zeros", probability_zero),
+            ("mean", "Mean of ternary weights", mean),
+            ("variance", "Variance of ternary weights", variance),
+        )
+    )
 
 
 def _of(law: Law) -> tuple[Formula, ...]:
@@ -456,4 +527,4 @@ def formulas() -> tuple[Formula, ...]:
     >>> [f.closed_form for f in formulas() if f.name == "ternary.uniform.variance_at_0_7"]
     [13/20]
     """
-    return tuple(formula for law in LAWS for formula in _of(law))
+    return (*_of_any_law(), *(formula for law in LAWS for formula in _of(law)))

@@ -16,6 +16,7 @@ import mpmath
 import sympy as sp
 
 from derivations.machinery.domain import Point
+from derivations.machinery.unspecified import with_stand_ins
 from derivations.normal import Phi, phi
 
 flint: Any
@@ -255,7 +256,7 @@ class Evaluator:
                 environment[symbol] = self.evaluate(sp.sympify(value), {})
             if not isinstance(value, tuple) and sp.sympify(value).is_Integer:
                 environment["exact", symbol] = int(value)
-        return self.evaluate(expr, environment)
+        return self.evaluate(with_stand_ins(expr), environment)
 
     def evaluate(self, expr: sp.Expr, env: Environment) -> Any:
         """The value of the expression where the environment gives its symbols."""

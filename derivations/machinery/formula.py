@@ -19,6 +19,7 @@ from derivations.machinery.derivation import Derivation, DerivationCheck, Deriva
 from derivations.machinery.domain import Domain, Point
 from derivations.machinery.enclosure import Unevaluable, decimal
 from derivations.machinery.latex import align, latex
+from derivations.machinery.unspecified import Unspecified
 
 SUBJECTS = ("batchnorm", "relu", "ternary", "pact")
 
@@ -112,7 +113,7 @@ class Formula(Printable):
         return self._latex()
 
     def latex_derivation(self) -> str:
-        """LaTeX of the derivation: an ``align*`` environment with the reasons beside the steps."""
+        """LaTeX of the derivation: an ``align`` environment with the reasons below the steps."""
         return align(self.definition, [(s.expression, s.reason) for s in self.derivation.steps])
 
     def code(self, target: str) -> str:
@@ -122,10 +123,22 @@ class Formula(Printable):
         ----------
         target
             ``"numpy"``, ``"torch"``, ``"jax"`` or ``"c"``.
+
+        Raises
+        ------
+        ValueError
+            For another target, and where the closed form holds a function that is not specified.
         """
+        self._require_specified()
         used = self.closed_form.free_symbols
         arguments = [s for s in self.domain.sets if getattr(s, "label", s) in used or s in used]
         return code(self.closed_form, target, self.name.replace(".", "_"), arguments)
+
+    def _require_specified(self) -> None:
+        if self.closed_form.has(Unspecified):
+            raise ValueError(
+                f"{self.name} holds for any law: {self.closed_form} has no value before one is chosen"
+            )
 
     @property
     def arguments(self) -> tuple[sp.Symbol, ...]:
@@ -157,6 +170,7 @@ class Formula(Printable):
         >>> find("batchnorm.grad_beta").evaluate(m=3, g=[1, 2, 3.5])
         6.50000000000000
         """
+        self._require_specified()
         if digits < 1:
             raise ValueError(f"digits must be at least 1, got {digits}")
         point = self._point(values)

@@ -6,7 +6,7 @@ certificate does not name: an integral is accepted on the derivative of its anti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +15,7 @@ import sympy as sp
 from derivations.machinery.abbreviation import unfold
 from derivations.machinery.domain import Domain
 from derivations.machinery.sums import expand_sums
+from derivations.machinery.unspecified import Unspecified
 from derivations.normal import Phi, phi
 
 
@@ -84,28 +85,6 @@ class FundamentalTheorem:
         return is_zero(self.apply(left) - right, domain)
 
 
-@dataclass(frozen=True)
-class Instance:
-    """A formula derived elsewhere, at particular values of its symbols.
-
-    Attributes
-    ----------
-    definition, conclusion
-        The two sides of the formula.
-    values
-        What is put in for its symbols.
-    """
-
-    definition: sp.Expr
-    conclusion: sp.Expr
-    values: Mapping[sp.Symbol, sp.Expr]
-
-    def proves(self, left: sp.Expr, right: sp.Expr, domain: Domain) -> bool:
-        """Whether the two sides are the two sides of the formula at these values."""
-        same = left == self.definition.subs(self.values)
-        return bool(same) and is_zero(right - self.conclusion.subs(self.values), domain)
-
-
 @dataclass(frozen=True, init=False)
 class Lemmas:
     """Equalities derived elsewhere: each left side, wherever it stands, is replaced by its right side.
@@ -128,6 +107,55 @@ class Lemmas:
     def proves(self, left: sp.Expr, right: sp.Expr, domain: Domain) -> bool:
         """Whether the two sides agree after replacement."""
         return is_zero(self.apply(left) - right, domain)
+
+
+@dataclass(frozen=True)
+class Reflection:
+    """An integral from -c to c is that of ``h(v) + h(-v)`` from 0 to c.
+
+    Attributes
+    ----------
+    variable
+        The variable v of the integrals.
+    """
+
+    variable: sp.Symbol
+
+    def apply(self, expr: sp.Expr) -> sp.Expr:
+        """The expression with every integral over a symmetric interval folded, like terms together."""
+
+        def tidied(integral: sp.Integral) -> sp.Expr:
+            function = sp.factor_terms(sp.expand(integral.function))
+            constant, varying = function.as_independent(self.variable, as_Add=False)
+            return constant * sp.Integral(varying, *integral.limits) if function != 0 else sp.S.Zero
+
+        return self._folded(expr).replace(lambda e: isinstance(e, sp.Integral), tidied)
+
+    def proves(self, left: sp.Expr, right: sp.Expr, domain: Domain) -> bool:
+        """Whether the right side is the left one folded, integrals compared term by term."""
+        return is_zero(self._by_linearity(self._folded(left)) - self._by_linearity(right), domain)
+
+    def _folded(self, expr: sp.Expr) -> sp.Expr:
+        positive = sp.Symbol("v_", positive=True)  # so that signs and absolute values resolve
+
+        def fold(integral: sp.Integral) -> sp.Expr:
+            ((variable, low, high),) = integral.limits
+            if variable != self.variable or low != -high:
+                return integral
+            both = sp.Add(*[integral.function.subs(variable, sign * positive) for sign in (1, -1)])
+            return sp.Integral(both.subs(positive, variable), (variable, 0, high))
+
+        return expr.replace(lambda e: isinstance(e, sp.Integral), fold)
+
+    def _by_linearity(self, expr: sp.Expr) -> sp.Expr:
+        def terms(integral: sp.Integral) -> sp.Expr:
+            parts = [
+                term.as_independent(self.variable, as_Add=False)
+                for term in sp.Add.make_args(sp.expand(integral.function))
+            ]
+            return sp.Add(*[c * sp.Integral(f, *integral.limits) for c, f in parts])
+
+        return expr.replace(lambda e: isinstance(e, sp.Integral), terms)
 
 
 @dataclass(frozen=True)
@@ -192,13 +220,11 @@ def resolve_between(expr: sp.Expr, variable: sp.Symbol, low: sp.Expr, high: sp.E
         return sp.expand_mul(expr.subs(variable, low + t)) if expr.has(variable) else expr
     if low == -sp.oo:
         return expr.subs(variable, high - t)
-    # variable = low + t, high = low + t + width
-    solved = sp.solve(
-        high - low - t - width, sorted(high.free_symbols | low.free_symbols, key=str), dict=True
-    )
-    if not solved:
-        return expr.subs(variable, low + t)
-    return expr.subs(variable, low + t).subs(solved[0])
+    # variable = low + t, high = low + t + width: put in for a symbol in which the ends are linear
+    gap = high - low - t - width
+    linear = [q for q in sorted(gap.free_symbols - {t, width}, key=str) if sp.diff(gap, q).is_number]
+    expr = expr.subs(variable, low + t)
+    return expr.subs(linear[0], sp.solve(gap, linear[0])[0]) if linear else expr
 
 
 def boundary_value(primitive: sp.Expr, variable: sp.Symbol, end: sp.Expr) -> sp.Expr:
@@ -217,8 +243,8 @@ def boundary_value(primitive: sp.Expr, variable: sp.Symbol, end: sp.Expr) -> sp.
             _decays(f, variable, end) or _grows_at_most_as_power(f, variable) for f in factors
         ):
             continue
-        if isinstance(varying, Phi):
-            total += constant * Phi(sp.limit(varying.args[0], variable, end))
+        if isinstance(varying, Phi | Unspecified):
+            total += constant * varying.func(sp.limit(varying.args[0], variable, end))
         else:
             total += constant * sp.limit(varying, variable, end)
     return total

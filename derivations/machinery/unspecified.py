@@ -1,0 +1,39 @@
+"""Functions of which only some properties are known, such as the density of an arbitrary symmetric law."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import sympy as sp
+
+
+class Unspecified(sp.Function):
+    """A function that is not specified; subclasses give its known properties through SymPy's hooks.
+
+    Attributes
+    ----------
+    stand_in
+        A function with these properties. What is claimed for all of them must hold for it, so a step is evaluated
+        with it; proofs never see it.
+    letter
+        How it is written.
+    """
+
+    nargs = 1
+    stand_in: ClassVar[type[sp.Function]]
+    letter: ClassVar[str]
+
+    def _eval_is_real(self) -> bool:
+        return True
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"{self.letter}({printer._print(self.args[0])})"
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        power = "" if exp is None else f"^{{{exp}}}"
+        return rf"{self.letter}{power}\left({printer._print(self.args[0])}\right)"
+
+
+def with_stand_ins(expr: sp.Expr) -> sp.Expr:
+    """The expression with every unspecified function replaced by one that has its properties."""
+    return expr.replace(lambda e: isinstance(e, Unspecified), lambda e: e.stand_in(*e.args))
