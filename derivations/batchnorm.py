@@ -583,7 +583,9 @@ def formulas() -> tuple[Formula, ...]:
         ),
     )
     standardised = "z is the standardised input (x - mean)/sqrt(var)."
-    idempotent = "batchnorm.projection and batchnorm.projection_squared are equal: P is an orthogonal projection."
+    idempotent = (
+        "batchnorm.projection and batchnorm.projection_squared are equal: P is an orthogonal projection."
+    )
     projection = (
         Formula(
             "batchnorm.projection",

@@ -196,6 +196,8 @@ class SameIntegrand:
 
     def proves(self, left: sp.Expr, right: sp.Expr, domain: Domain) -> bool:
         """Whether interval and integrand are the same."""
+        if not (isinstance(left, sp.Integral) and isinstance(right, sp.Integral)):
+            return False
         return bool(left.limits == right.limits) and is_zero(
             sp.expand(left.function - right.function), domain
         )

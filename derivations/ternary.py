@@ -1,9 +1,9 @@
 """Ternary weights: the sign of a weight where it exceeds a threshold, zero elsewhere.
 
 The weights are independent with a symmetric law of density f. ``tern(w)`` is 1 for ``w > delta``, -1 for
-``w < -delta`` and 0 between; by symmetry its mean is zero, so that its variance V is the probability that a weight is
-not set to zero: so for every symmetric law. The error of ternary weights with scale s is ``E(w - s tern(w))^2``. Three laws of given variance are
-worked out: uniform on ``(-sqrt(6/K), sqrt(6/K))``, Gaussian, and Laplace.
+``w < -delta`` and 0 between. For every symmetric law its mean is zero and its variance V is the probability that a
+weight is not set to zero. The error of ternary weights with scale s is ``E(w - s tern(w))^2``. Three laws of given
+variance are worked out: uniform on ``(-sqrt(6/K), sqrt(6/K))``, Gaussian, and Laplace.
 
 Source: sari2020, (3)-(6).
 """
@@ -308,7 +308,7 @@ def _optimal_threshold(law: Law) -> Derivation:
     gap = sp.together(2 * delta - _optimal_scale(law).conclusion)
 
     def zero_of_gap(_: sp.Expr) -> sp.Expr:
-        if law is GAUSSIAN:
+        if law == GAUSSIAN:
             return sigma * Root(_standardised_condition(), r, 0, 1)
         solutions = sp.solve(sp.numer(gap), delta)
         return sp.simplify(
@@ -343,7 +343,7 @@ class HalfScale:
         survivors = self.law.domain(delta, some_survive=True)
         if not is_zero(sp.diff(function, variable) - 2 * f * scale * self.gap, survivors):
             return False
-        if self.law is GAUSSIAN:
+        if self.law == GAUSSIAN:
             return self._only_zero_of_the_gaussian_gap(right / sigma, domain)
         increasing = sp.simplify(sp.diff(self.gap, delta)).is_positive
         return bool(increasing) and is_zero(self.gap.subs(delta, right), domain)
@@ -371,7 +371,7 @@ def _minimal_error(law: Law) -> Derivation:
         .step("the optimal threshold", optimum.apply, by=optimum)
         .step("put in", value)
     )
-    if law is GAUSSIAN:
+    if law == GAUSSIAN:
         (root,) = threshold.conclusion.atoms(Root)
         rule = AtRoot(root, phi(r))
         derivation = derivation.step("the equation of the optimal threshold", rule.apply, by=rule)
@@ -444,7 +444,7 @@ def _of_any_law() -> tuple[Formula, ...]:
 
 def _of(law: Law) -> tuple[Formula, ...]:
     name = f"ternary.{law.name}"
-    printed = law is UNIFORM
+    printed = law == UNIFORM
     seven_tenths = sp.Rational(7, 10)
     in_words = f"{law.name} weights"
     return (
@@ -501,7 +501,7 @@ def _of(law: Law) -> tuple[Formula, ...]:
             _optimal_threshold(law),
             notes=(
                 "The threshold is half the optimal scale. The least error falls before it and rises after it.",
-                *(("Root of the stated equation; no closed form is known.",) if law is GAUSSIAN else ()),
+                *(("Root of the stated equation; no closed form is known.",) if law == GAUSSIAN else ()),
             ),
         ),
         Formula(

@@ -7,6 +7,7 @@ a step far below the rounding unit.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,6 +100,22 @@ def gradients(x: Array, g: Array, gamma: float, beta: float, eps: float) -> dict
         "grad_xhat": np.array([affine(i) for i in range(x.size)]),
         "grad_input": jacobian(x, gamma, beta, eps) @ g,
     }
+
+
+def statistics_gradients(x: Array) -> tuple[Array, Array]:
+    """Derivatives of the batch mean and of the biased batch variance in each input, each of shape (m,)."""
+
+    def mean(index: int, value: np.clongdouble) -> NDArray[np.clongdouble]:
+        return np.asarray(_with_entry(x, index, value).mean())
+
+    def variance(index: int, value: np.clongdouble) -> NDArray[np.clongdouble]:
+        z = _with_entry(x, index, value)
+        return np.asarray(((z - z.mean()) ** 2).mean())
+
+    def gradient(statistic: Callable[[int, np.clongdouble], NDArray[np.clongdouble]]) -> Array:
+        return np.array([_complex_step(partial(statistic, i), float(x[i])) for i in range(x.size)])
+
+    return gradient(mean), gradient(variance)
 
 
 def spectrum(x: Array, gamma: float, eps: float) -> tuple[Array, int]:

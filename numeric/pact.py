@@ -7,8 +7,8 @@ import numpy as np
 _STEP = np.longdouble("1e-200")
 
 
-def forward(x: np.clongdouble, alpha: np.clongdouble, bits: int, side: int = 1) -> np.clongdouble:
-    """The quantised activation; the rounding passes on its argument's infinitesimal part (straight through).
+def clip(x: np.clongdouble, alpha: np.clongdouble, side: int = 1) -> np.clongdouble:
+    """0 below 0, alpha above alpha, x between.
 
     Parameters
     ----------
@@ -16,24 +16,34 @@ def forward(x: np.clongdouble, alpha: np.clongdouble, bits: int, side: int = 1) 
         Pre-activation.
     alpha
         Clipping level, positive.
-    bits
-        Number of bits, at least 1; there are ``2**bits - 1`` steps, ties go to even.
     side
-        Which piece of the clip holds at x = 0 and x = alpha: that to the left, -1, or to the right, 1.
+        Which piece holds at x = 0 and x = alpha: that to the left, -1, or to the right, 1.
     """
     if not alpha.real > 0:
         raise ValueError(f"alpha must be positive, got {alpha.real}")
-    if bits < 1:
-        raise ValueError(f"bits must be at least 1, got {bits}")
     if side not in (-1, 1):
         raise ValueError(f"side must be -1 or 1, got {side}")
-    steps = 2**bits - 1
     if side == 1:
         below, inside = x.real < 0, x.real < alpha.real
     else:
         below, inside = x.real <= 0, x.real <= alpha.real
-    clipped = np.clongdouble(0) if below else (x if inside else alpha)
-    scaled = steps * clipped / alpha
+    return np.clongdouble(0) if below else (x if inside else alpha)
+
+
+def forward(x: np.clongdouble, alpha: np.clongdouble, bits: int, side: int = 1) -> np.clongdouble:
+    """The quantised activation; the rounding passes on its argument's infinitesimal part (straight through).
+
+    Parameters
+    ----------
+    x, alpha, side
+        As in :func:`clip`.
+    bits
+        Number of bits, at least 1; there are ``2**bits - 1`` steps, ties go to even.
+    """
+    if bits < 1:
+        raise ValueError(f"bits must be at least 1, got {bits}")
+    steps = 2**bits - 1
+    scaled = steps * clip(x, alpha, side) / alpha
     rounded = np.rint(scaled.real) + np.clongdouble(1j) * scaled.imag
     return np.clongdouble(alpha * rounded / steps)
 

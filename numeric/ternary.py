@@ -221,6 +221,29 @@ def error_integral(distribution: str, sigma: float, delta: float, scale: float) 
     return 2 * (below + above[2] - 2 * scale * above[1] + scale**2 * above[0])
 
 
+def best_scale(distribution: str, sigma: float, delta: float) -> float:
+    """Scale of least error at a threshold: the mean size of the weights above it, by quadrature."""
+    _require(distribution, sigma, delta)
+    return _upper_moment(distribution, sigma, 1, delta) / _upper_moment(distribution, sigma, 0, delta)
+
+
+def least_error(distribution: str, sigma: float, delta: float) -> float:
+    """Mean squared error at a threshold and the scale that is best there."""
+    return error_integral(distribution, sigma, delta, best_scale(distribution, sigma, delta))
+
+
+def slope_of_least_error(distribution: str, sigma: float, delta: float) -> float:
+    """Derivative of the least error in the threshold, by central differences extrapolated to step zero."""
+
+    def central(step: float) -> float:
+        up, down = (least_error(distribution, sigma, delta + side * step) for side in (1, -1))
+        return (up - down) / (2 * step)
+
+    halves = [central(1e-2 * sigma / 2**k) for k in range(3)]
+    once = [(4 * fine - coarse) / 3 for coarse, fine in pairwise(halves)]
+    return (16 * once[1] - once[0]) / 15
+
+
 def minimise_error(distribution: str, sigma: float) -> Optimum:
     """Threshold and scale that minimise the mean squared error.
 
@@ -242,20 +265,11 @@ def minimise_error(distribution: str, sigma: float) -> Optimum:
     """
     _require(distribution, sigma)
 
-    def best_scale(delta: float) -> float:
-        return _upper_moment(distribution, 1.0, 1, delta) / _upper_moment(distribution, 1.0, 0, delta)
-
-    def least(delta: float) -> float:
-        return error_integral(distribution, 1.0, delta, best_scale(delta))
-
-    def slope(delta: float, step: float = 1e-2) -> float:
-        def central(h: float) -> float:
-            return (least(delta + h) - least(delta - h)) / (2 * h)
-
-        halves = [central(step / 2**k) for k in range(3)]
-        once = [(4 * fine - coarse) / 3 for coarse, fine in pairwise(halves)]
-        return (16 * once[1] - once[0]) / 15
-
-    near = float(minimize_scalar(least, bounds=(0.05, 1.5), method="bounded").x)
-    delta = float(brentq(slope, near - 0.05, near + 0.05, xtol=1e-13))
-    return Optimum(delta * sigma, best_scale(delta) * sigma, least(delta) * sigma**2)
+    near = float(
+        minimize_scalar(lambda d: least_error(distribution, 1.0, d), bounds=(0.05, 1.5), method="bounded").x
+    )
+    delta = float(
+        brentq(lambda d: slope_of_least_error(distribution, 1.0, d), near - 0.05, near + 0.05, xtol=1e-13)
+    )
+    scale = best_scale(distribution, 1.0, delta)
+    return Optimum(delta * sigma, scale * sigma, least_error(distribution, 1.0, delta) * sigma**2)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from numeric import batchnorm, pact, relu, ternary
-from numeric.monte_carlo import Estimate
+from numeric.monte_carlo import Array, Estimate
 
 ROUNDING = 1e-12
 """Relative error that a complex step in extended precision, reported in float64, is trusted to."""
@@ -33,13 +33,16 @@ class Measurement:
     estimate
         A Monte Carlo estimate, or the value of a derivative taken by complex steps.
     tolerance
-        Error that a value which is no Monte Carlo estimate is trusted to, relative to 1 + its size.
+        Relative error that a value which is no Monte Carlo estimate is trusted to.
+    scale
+        The size of the terms that the value is a sum of: the error is relative to this plus the value.
     """
 
     formula: str
     point: Values
     estimate: Estimate | float
     tolerance: float = ROUNDING
+    scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class Experiment:
 
 _IN_A = ("moment0", "mean", "second_moment", "variance", "ratio", "ratio_variance")
 _IN_GAMMA_AND_BETA = ("gate_probability", "mean_after_batchnorm", "c1", "c2", "c2_variance")
+_RECURRENCE = "relu.moment_recurrence"
 
 
 def _relu(gamma: float, beta: float, draws: int, special: Mapping[str, str] | None = None) -> Experiment:
@@ -76,20 +80,50 @@ def _relu(gamma: float, beta: float, draws: int, special: Mapping[str, str] | No
             *[Measurement(f"relu.{name}", {"a": a}, estimates[name]) for name in _IN_A],
             *[Measurement(f"relu.{name}", point, estimates[name]) for name in _IN_GAMMA_AND_BETA],
             *[Measurement(f"relu.{name}", {}, estimates[quantity]) for name, quantity in special.items()],
+            Measurement(_RECURRENCE, {"a": a, "k": 1}, estimates["second_moment"]),
         ]
 
     names = (*_IN_A, *_IN_GAMMA_AND_BETA, *special)
-    return Experiment(tuple(f"relu.{name}" for name in names), run)
+    return Experiment((*(f"relu.{name}" for name in names), _RECURRENCE), run)
+
+
+def _relu_by_quadrature(gamma: float, beta: float) -> Experiment:
+    """Where the gate is almost always closed or open, and the third moment."""
+
+    def run(seed: int, stream: int) -> list[Measurement]:
+        values = relu.by_quadrature(gamma, beta)
+        in_a, in_both = {"a": beta / abs(gamma)}, {"gamma": gamma, "beta": beta}
+
+        def measurement(formula: str, point: Values, quantity: str) -> Measurement:
+            return Measurement(formula, point, values[quantity], scale=0.0)
+
+        return [
+            *[measurement(f"relu.{name}", in_a, name) for name in _IN_A],
+            *[measurement(f"relu.{name}", in_both, name) for name in _IN_GAMMA_AND_BETA],
+            measurement(_RECURRENCE, {**in_a, "k": 2}, "third_moment"),
+        ]
+
+    return Experiment((*(f"relu.{name}" for name in (*_IN_A, *_IN_GAMMA_AND_BETA)), _RECURRENCE), run)
+
+
+def _relu_of_a_constant(beta: float) -> Experiment:
+    """gamma = 0: what the ReLU makes of a batch that is constant."""
+    names = ("relu.mean_at_zero_scale", "relu.gate_at_zero_scale")
+
+    def run(seed: int, stream: int) -> list[Measurement]:
+        z = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,))).standard_normal(64)
+        y = 0.0 * z + beta
+        values = (float(np.maximum(y, 0.0).mean()), float((y > 0.0).mean()))
+        return [Measurement(name, {"beta": beta}, value) for name, value in zip(names, values, strict=True)]
+
+    return Experiment(names, run)
 
 
 # --- BatchNorm ------------------------------------------------------------------------------------------
 
 
 def _batchnorm(m: int, eps: float) -> Experiment:
-    per_sample = ("grad_xhat", "grad_input")
-    whole = ("grad_gamma", "grad_beta", "grad_mean", "grad_variance")
-    sums = ("sum", "mean", "variance", "dot_xhat")
-    across = (*(f"grad_input_{name}" for name in sums), "jacobian", "jacobian_trace")
+    """Derivatives of one random batch, and what they add up to."""
 
     def run(seed: int, stream: int) -> list[Measurement]:
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,)))
@@ -98,36 +132,72 @@ def _batchnorm(m: int, eps: float) -> Experiment:
         measured = batchnorm.gradients(x, g, gamma, beta, eps)
         jacobian = batchnorm.jacobian(x, gamma, beta, eps)
         together = batchnorm.across_batch(x, g, gamma, eps)
-        point: dict[str, object] = {
-            "m": m,
-            "x": tuple(map(float, x)),
-            "g": tuple(map(float, g)),
-            "gamma": gamma,
-            "beta": beta,
-            "eps": eps,
-        }
+        d_mean, d_variance = batchnorm.statistics_gradients(x)
         xhat = (x - x.mean()) / np.sqrt(x.var() + eps)
-        values = {
-            **{name: float(measured[name]) for name in whole},
+        complement = _orthogonal_to(np.stack([np.ones(m), xhat], axis=1), g)
+        batch: dict[str, object] = {"x": tuple(map(float, x)), "g": tuple(map(float, g)), "m": m}
+        point = {**batch, "gamma": gamma, "beta": beta, "eps": eps}
+        whole = {
+            **{name: measured[name] for name in ("grad_gamma", "grad_beta", "grad_mean", "grad_variance")},
             **{f"grad_input_{name}": value for name, value in together.items()},
-            "jacobian_trace": float(np.trace(jacobian)),
+            "jacobian_trace": np.trace(jacobian),
+            "xhat_norm": xhat @ xhat,
         }
-        out = [Measurement(f"batchnorm.{name}", point, value) for name, value in values.items()]
-        out.append(Measurement("batchnorm.jacobian", {**point, "i": 2, "j": m}, float(jacobian[1, m - 1])))
-        out.append(Measurement("batchnorm.jacobian", {**point, "i": 1, "j": 1}, float(jacobian[0, 0])))
-        for index in (1, m):
-            here = {**point, "i": index}
-            out.append(Measurement("batchnorm.grad_input", here, float(measured["grad_input"][index - 1])))
-            out.append(
-                Measurement(
-                    "batchnorm.grad_xhat",
-                    {**point, "xhat": tuple(map(float, xhat)), "i": index},
-                    float(measured["grad_xhat"][index - 1]),
-                )
-            )
+        per_sample = {
+            "grad_input": measured["grad_input"],
+            "grad_xhat": measured["grad_xhat"],
+            "mean_derivative": d_mean,
+            "variance_derivative": d_variance,
+            "jacobian_on_ones": jacobian @ np.ones(m),
+            "jacobian_on_xhat": jacobian @ xhat,
+            "jacobian_on_complement": jacobian @ complement,
+        }
+        per_pair = {"jacobian": jacobian, "jacobian_squared": jacobian @ jacobian}
+        if eps == 0:
+            projection = jacobian * (x.std() / gamma)
+            per_pair |= {"projection": projection, "projection_squared": projection @ projection}
+            whole["projection_rank"] = np.trace(projection)
+        point["xhat"] = tuple(map(float, xhat))
+        return [
+            *[Measurement(f"batchnorm.{name}", point, float(value)) for name, value in whole.items()],
+            *[
+                Measurement(f"batchnorm.{name}", {**point, "i": i}, float(values[i - 1]))
+                for name, values in per_sample.items()
+                for i in (1, m)
+            ],
+            *[
+                Measurement(f"batchnorm.{name}", {**point, "i": i, "j": j}, float(matrix[i - 1, j - 1]))
+                for name, matrix in per_pair.items()
+                for i, j in ((2, m), (1, 1))
+            ],
+        ]
+
+    tested = {measurement.formula for measurement in run(0, 0)}
+    return Experiment(tuple(sorted(tested)), run)
+
+
+def _orthogonal_to(columns: Array, vector: Array) -> Array:
+    """What is left of the vector by least squares."""
+    return np.asarray(vector - columns @ np.linalg.lstsq(columns, vector)[0])
+
+
+def _inference() -> Experiment:
+    """The forward pass with running statistics in place of those of the batch."""
+    name = "batchnorm.inference"
+
+    def run(seed: int, stream: int) -> list[Measurement]:
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,)))
+        out = []
+        for _ in range(3):
+            x, mu, gamma, beta = (float(v) for v in rng.standard_normal(4))
+            v, eps = (float(v) for v in rng.uniform(0.1, 2.0, 2))
+            mean, variance = np.clongdouble(mu), np.clongdouble(v)
+            y = batchnorm.forward(np.array([x], dtype=np.clongdouble), gamma, beta, eps, mean, variance)
+            point = {"x": x, "mu": mu, "v": v, "gamma": gamma, "beta": beta, "eps": eps}
+            out.append(Measurement(name, point, float(y[0].real)))
         return out
 
-    return Experiment(tuple(f"batchnorm.{name}" for name in (*per_sample, *whole, *across)), run)
+    return Experiment((name,), run)
 
 
 def _running_variance(m: int, sigma: float, draws: int) -> Experiment:
@@ -205,33 +275,54 @@ def _scale_symbol(distribution: str, sigma: float) -> Values:
 
 
 def _optimum(distribution: str, sigma: float) -> Experiment:
-    """Threshold of least error, by minimising the integral of the error numerically."""
-    name = f"ternary.{distribution}.optimal_threshold"
+    """The least error, by minimising the integral of the error numerically."""
+    scale = _scale_symbol(distribution, sigma)
+    prefix = f"ternary.{distribution}"
+    names = tuple(
+        f"{prefix}.{name}" for name in ("optimal_threshold", "minimal_error", "threshold_condition")
+    )
 
     def run(seed: int, stream: int) -> list[Measurement]:
         found = ternary.minimise_error(distribution, sigma)
-        return [Measurement(name, _scale_symbol(distribution, sigma), found.delta, tolerance=1e-10)]
+        threshold, error, condition = names
+        return [
+            Measurement(threshold, scale, found.delta, tolerance=1e-10),
+            Measurement(error, scale, found.error),
+            *[
+                Measurement(
+                    condition,
+                    {**scale, "delta": delta},
+                    ternary.slope_of_least_error(distribution, sigma, delta),
+                    tolerance=1e-10,  # a finite difference
+                )
+                for delta in (0.3 * sigma, 1.1 * sigma)
+            ],
+        ]
 
-    return Experiment((name,), run)
+    return Experiment(names, run)
 
 
 # --- PACT -----------------------------------------------------------------------------------------------
 
 
 def _pact(bits: int) -> Experiment:
-    """Straight-through derivatives on every piece."""
-    names = ("quantised", "grad_alpha", "grad_input", "grad_alpha_original", "gradient_difference")
+    """Straight-through derivatives on every piece, and close to both sides of places where rounding jumps."""
+    names = ("clip", "quantised", "grad_alpha", "grad_input", "grad_alpha_original", "gradient_difference")
 
     def run(seed: int, stream: int) -> list[Measurement]:
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,)))
         out = []
-        for share in (-0.4, 0.1, 0.37, 0.62, 0.93, 1.7):
+        steps = 2**bits - 1
+        shares = [share + 0.01 * rng.uniform() for share in (-0.4, 0.1, 0.37, 0.62, 0.93, 1.7)]
+        shares += [(k + 0.5 + d) / steps for k in {0, steps // 2, steps - 1} for d in (-1e-6, 1e-6)]
+        for share in shares:
             alpha = float(rng.uniform(0.5, 3.0))
-            x = float(alpha * (share + 0.01 * rng.uniform()))
+            x = float(alpha * share)
             calibrated, original = pact.grad_alpha(x, alpha, bits), pact.grad_alpha_original(x, alpha)
-            activation = float(pact.forward(np.clongdouble(x), np.clongdouble(alpha), bits).real)
+            here = np.clongdouble(x), np.clongdouble(alpha)
             values = (
-                activation,
+                float(pact.clip(*here).real),
+                float(pact.forward(*here, bits).real),
                 calibrated,
                 pact.grad_input(x, alpha, bits),
                 original,
@@ -286,9 +377,12 @@ def experiments() -> tuple[Experiment, ...]:
         _relu(1.25, 0.0, 400 * millions, _ratios_at("0")),
         _relu(-0.8, 0.4, 300 * millions),
         _relu(0.8, 0.8, 180 * millions, _ratios_at("1")),
+        *(_relu_by_quadrature(*point) for point in ((-0.7, -2.1), (1.3, -7.8), (-0.5, 4.0))),
+        *(_relu_of_a_constant(beta) for beta in (0.7, 0.0, -1.3)),
         _batchnorm(5, 0.0),
         _batchnorm(32, 1e-5),
         _batchnorm(8, 0.5),
+        _inference(),
         _running_variance(8, 1.1, 28 * millions),
         _ternary("uniform", 0.6, 180),
         _ternary("gaussian", 1.3, 220),

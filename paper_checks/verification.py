@@ -204,7 +204,7 @@ def _compare(formula: Formula, measurement: Measurement, statistical: int) -> Co
     if isinstance(estimate, Estimate):
         refuted = estimate.refutes(closed_form, statistical)
         return Comparison(measurement, closed_form, estimate.resolution(statistical), refuted)
-    bound = measurement.tolerance * (1 + abs(closed_form))
+    bound = measurement.tolerance * (measurement.scale + abs(closed_form))
     resolution = bound / abs(closed_form) if closed_form else bound
     return Comparison(measurement, closed_form, resolution, not abs(estimate - closed_form) <= bound)
 

@@ -13,7 +13,7 @@ from derivations.machinery.enclosure import Evaluator, Unevaluable
 from derivations.machinery.prover import Certificate, prove
 
 POINTS = 4
-"""Random points of the domain at which every step is enclosed."""
+"""Random points of the domain, and of each of its cases, at which every step is enclosed."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ class Derivation:
         seed
             Seed of the random points.
         points
-            Number of points of the domain, at least 1.
+            Number of points of the domain, and of each of its cases, at least 1.
         """
         if points < 1:
             raise ValueError(f"points must be at least 1, got {points}")
@@ -184,8 +184,8 @@ class Derivation:
             return StepCheck(step.reason, False, "", broken)
         evaluator = Evaluator()
         evidence = ""
-        for _ in range(points):
-            point = self.domain.sample(rng)
+        for case in (None, *self.domain.cases) * points:
+            point = self.domain.sample(rng, case)
             try:
                 left = evaluator.at(step.premise, point)
                 right = evaluator.at(step.expression, point)

@@ -17,6 +17,10 @@ from derivations.machinery.latex import latex
 Point = dict[Any, Any]
 """A point: a rational for each symbol, a tuple of rationals for each sequence (``IndexedBase``)."""
 
+_ODD = 997
+_BINARY = 1024
+"""Denominators of drawn numbers: where cases meet, numbers must be exact as balls for a sign to be decided."""
+_POSITIVE = sp.Interval.open(0, sp.oo)
 MAX_DRAWN_INTEGER = 7  # keeps sums over a batch of symbolic size short at a random point
 
 
@@ -92,8 +96,8 @@ class Domain:
         text = ",\\; ".join(parts + [latex(constraint) for constraint in self.constraints])
         return text.replace("\\mathbb", "\\mathbf")  # amsmath alone has no blackboard letters
 
-    def sample(self, rng: random.Random) -> Point:
-        """One random rational point.
+    def sample(self, rng: random.Random, case: Case | None = None) -> Point:
+        """One random rational point, of one case where that is given.
 
         Raises
         ------
@@ -101,18 +105,27 @@ class Domain:
             When no point is found that satisfies the constraints.
         """
         for _ in range(2000):
-            point: Point = {}
-            for symbol, values in self.sets.items():
+            point = self._draw(rng, _ODD if case is None else _BINARY)
+            if case is not None:
+                fresh = {s for v in case.substitution.values() for s in v.free_symbols} - set(point)
+                drawn = {s: _draw_from_interval(_POSITIVE, rng, _BINARY) for s in sorted(fresh, key=str)}
                 scalars = {s: v for s, v in point.items() if not isinstance(v, tuple)}
-                concrete = values.subs(scalars)
-                if symbol in self.lengths:
-                    length = int(sp.sympify(self.lengths[symbol]).subs(scalars))
-                    point[symbol] = tuple(_draw(concrete, rng) for _ in range(length))
-                else:
-                    point[symbol] = _draw(concrete, rng)
+                point |= {s: v.subs({**scalars, **drawn}) for s, v in case.substitution.items()}
             if self.satisfies(point):
                 return point
         raise ValueError(f"domain has no point that could be found: {self}")
+
+    def _draw(self, rng: random.Random, denominator: int) -> Point:
+        point: Point = {}
+        for symbol, values in self.sets.items():
+            scalars = {s: v for s, v in point.items() if not isinstance(v, tuple)}
+            concrete = values.subs(scalars)
+            if symbol in self.lengths:
+                length = int(sp.sympify(self.lengths[symbol]).subs(scalars))
+                point[symbol] = tuple(_draw(concrete, rng, denominator) for _ in range(length))
+            else:
+                point[symbol] = _draw(concrete, rng, denominator)
+        return point
 
     def satisfies(self, point: Point) -> bool:
         """Whether the constraints hold at a point."""
@@ -159,7 +172,7 @@ def _set_latex(values: sp.Set) -> str:
     return latex(values)
 
 
-def _draw(values: sp.Set, rng: random.Random) -> sp.Expr:
+def _draw(values: sp.Set, rng: random.Random, denominator: int) -> sp.Expr:
     if isinstance(values, sp.FiniteSet):
         return rng.choice(sorted(values.args, key=sp.default_sort_key))
     if isinstance(values, sp.Range):
@@ -170,16 +183,16 @@ def _draw(values: sp.Set, rng: random.Random) -> sp.Expr:
         values = sp.Interval(-sp.oo, sp.oo)
     if not isinstance(values, sp.Interval):
         raise TypeError(f"no way to draw from {values}")
-    return _draw_from_interval(values, rng)
+    return _draw_from_interval(values, rng, denominator)
 
 
-def _draw_from_interval(values: sp.Interval, rng: random.Random) -> sp.Expr:
-    # Special points hide terms, so numerators and denominators are random; scales differ by a factor 50.
-    fraction = sp.Rational(rng.randrange(1, 997), 997)
+def _draw_from_interval(values: sp.Interval, rng: random.Random, denominator: int) -> sp.Expr:
+    # Special points hide terms, so numerators are random; scales differ by a factor 50.
+    fraction = sp.Rational(rng.randrange(1, denominator), denominator)
     low, high = values.start, values.end
     if low.is_finite and high.is_finite:
         return low + (high - low) * fraction
-    size = fraction * rng.choice((sp.Rational(1, 10), 1, 1, 2, 5))
+    size = fraction * rng.choice((sp.Rational(1, 8), 1, 1, 2, 6))
     if low.is_finite:
         return low + size
     if high.is_finite:

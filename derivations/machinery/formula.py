@@ -145,7 +145,7 @@ class Formula(Printable):
         """The scalars that the closed form depends on, in the order of the domain."""
         return tuple(s for s in self.domain.sets if s in self.closed_form.free_symbols)
 
-    def evaluate(self, digits: int = 15, **values: Any) -> sp.Float:
+    def evaluate(self, digits: int = 15, /, **values: Any) -> sp.Float:
         """The closed form at a point, every digit right.
 
         Parameters
