@@ -205,7 +205,7 @@ class SampleArithmetic:
 
     def integrate(self, integrand: Callable[[Any], Any], low: Any, high: Any) -> Any:
         pieces = max(2, int(self.mp.ceil((high - low) / 2)))
-        return self.mp.quad(integrand, self.mp.linspace(low, high, pieces + 1))
+        return self.mp.quad(integrand, self.mp.linspace(low, high, pieces + 1), method="gauss-legendre")
 
     def widen(self, x: Any, bound: Any) -> Any:
         return x

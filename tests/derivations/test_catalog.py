@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import os
 import pickle
 import subprocess
 import sys
 
+import mpmath
 import pytest
 import sympy as sp
 
@@ -74,13 +77,36 @@ def test_empty_derivation_is_not_a_proof() -> None:
     assert not Derivation.begin(formula.definition, formula.domain).check().ok
 
 
-def test_without_balls_the_evidence_is_called_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_without_balls_every_step_holds_and_the_evidence_is_called_sampled(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("derivations.machinery.enclosure.flint", None)
     assert isinstance(Evaluator().numbers, SampleArithmetic)
-    for name in ("relu.second_moment", "batchnorm.grad_input"):
-        check = find(name).check()
-        assert check.ok
-        assert {step.evidence for step in check.steps} == {"sampled"}
+    check = find(name).derivation.check(points=1)
+    assert check.ok, check.failures
+    assert {step.evidence for step in check.steps} == {"sampled"}
+
+
+def test_without_balls_a_wrong_step_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("derivations.machinery.enclosure.flint", None)
+    derivation = find("relu.second_moment").derivation
+    broken = derivation.step("a slip", lambda e: e * (1 + sp.Rational(1, 10**35)))
+    assert "a slip" in broken.check(points=1).failures[0].reason
+
+
+def test_proofs_do_not_depend_on_the_ground_types_of_sympy() -> None:
+    program = (
+        "from sympy.external.gmpy import GROUND_TYPES\n"
+        "from derivations import catalog\n"
+        "checks = [f.derivation.check(points=1) for f in catalog().values()]\n"
+        "print(GROUND_TYPES, all(c.ok and c.proved == len(c.steps) for c in checks))\n"
+    )
+    environment = {**os.environ, "SYMPY_GROUND_TYPES": "python"}
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment
+    )
+    assert run.stdout.split() == ["python", "True"]
 
 
 def test_unknown_name_suggests_the_nearest() -> None:
@@ -89,17 +115,50 @@ def test_unknown_name_suggests_the_nearest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "message"),
+    ("name", "values", "message"),
     [
-        ({"b": 1}, "has no symbol 'b'"),
-        ({}, "needs a value for gamma, beta"),
-        ({"gamma": 0, "beta": 1}, "outside the domain"),
-        ({"gamma": "x", "beta": 1}, "gamma must be a finite number, got 'x'"),
+        ("relu.c2", {"b": 1}, "has no symbol 'b'"),
+        ("relu.c2", {}, "needs a value for gamma, beta"),
+        ("relu.c2", {"gamma": 0, "beta": 1}, "outside the domain"),
+        ("relu.c2", {"gamma": "x", "beta": 1}, "gamma must be a finite number, got 'x'"),
+        ("relu.mean", {"a": math.nan}, "a must be a finite number, got nan"),
+        ("relu.mean", {"a": math.inf}, "a must be a finite number, got inf"),
+        ("relu.mean", {"a": [1, 2]}, r"a must be a finite number, got \[1, 2\]"),
+        ("batchnorm.grad_beta", {"m": 2, "g": 3}, "g must be a sequence of numbers, got 3"),
+        ("batchnorm.grad_beta", {"m": 2, "g": [1, 2, 5]}, "g has 3 entries, but m = 2"),
+        ("batchnorm.grad_beta", {"m": 1, "g": [1]}, r"m = 1 is outside the domain: m in \{2, 3, ...\}"),
+        ("batchnorm.mean_derivative", {"m": 2.5}, "m = 2.5 is outside the domain"),
     ],
 )
-def test_values_outside_the_domain_are_rejected(values: dict[str, object], message: str) -> None:
+def test_values_that_make_no_sense_are_named(name: str, values: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        find("relu.c2").evaluate(**values)
+        find(name).evaluate(**values)
+
+
+def test_no_digits_are_refused() -> None:
+    with pytest.raises(ValueError, match="digits must be at least 1, got 0"):
+        find("relu.mean").evaluate(0, a=1)
+
+
+def test_constant_batch_without_eps_has_no_gradient() -> None:
+    with pytest.raises(ValueError, match="no finite value"):
+        find("batchnorm.grad_input").evaluate(m=2, i=1, x=[1, 1], g=[1, 2], gamma=1, eps=0)
+
+
+@pytest.mark.parametrize("balls", [True, False])
+def test_every_digit_is_right_far_out_in_the_tail(balls: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not balls:
+        monkeypatch.setattr("derivations.machinery.enclosure.flint", None)
+    with mpmath.workdps(100):
+        for a in (-3, -40, -1000):
+            # the Mills ratio as a continued fraction, in which nothing cancels
+            fraction = mpmath.mpf(0)
+            for n in range(4000, 0, -1):
+                fraction = n / (-a + fraction)
+            mills = 1 / (-a + fraction)
+            expected = mpmath.npdf(a) * fraction * mills
+            found = find("relu.mean").evaluate(30, a=a)
+            assert abs(mpmath.mpf(str(found)) / expected - 1) < mpmath.mpf(10) ** -29
 
 
 def modules_loaded_by(package: str) -> set[str]:
