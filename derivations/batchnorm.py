@@ -13,6 +13,7 @@ Sources: sari2020 (1), li2023 (9)-(14).
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -53,7 +54,7 @@ WHOLE_BATCH = Domain({**_BATCH, **_SEQUENCES, **_PARAMETERS}, lengths=_LENGTHS)
 ONE_SAMPLE = Domain({**_BATCH, **_INDEX, **_SEQUENCES, **_PARAMETERS}, lengths=_LENGTHS)
 TWO_SAMPLES = Domain({**_BATCH, **_INDICES, x: sp.S.Reals, **_PARAMETERS}, lengths={x: m})
 PROJECTION = Domain({**_BATCH, **_INDICES, x: sp.S.Reals}, lengths={x: m})
-"""Constant batches are left out: random rational entries are never all equal."""
+"""With eps = 0 constant batches are left out; drawn entries are never all equal."""
 
 
 # --- the forward pass ------------------------------------------------------------------------------------
@@ -168,7 +169,12 @@ def _normalised_index(product: sp.Expr) -> sp.Symbol | None:
 
 def _sums_apart(expr: sp.Expr) -> sp.Expr:
     """Deltas contracted, factors that do not depend on the index in front of the sum, then common factors."""
-    return sp.factor_terms(expand_sums(expr), fraction=False)
+    return _readable(sp.factor_terms(expand_sums(expr), fraction=False))
+
+
+def _readable(expr: sp.Expr) -> sp.Expr:
+    """The index of canonical sums by a letter that is not taken."""
+    return expr.xreplace({INDEX: j if j not in expr.free_symbols else l})
 
 
 def _in_normalised_inputs(expr: sp.Expr) -> sp.Expr:
@@ -361,7 +367,7 @@ def _with_sums_of_xhat(expr: sp.Expr) -> sp.Expr:
     square = total(Xhat(INDEX) ** 2, INDEX)
     first = total(Xhat(INDEX), INDEX)
     known = expand_sums(expr).xreplace({first: sp.S.Zero, square: _norm_of_xhat().conclusion})
-    return _like_terms(sp.factor(sp.simplify(known)))
+    return _readable(_like_terms(sp.factor(sp.simplify(known))))
 
 
 def _like_terms(product: sp.Expr) -> sp.Expr:
@@ -472,6 +478,7 @@ def _running_variance() -> Derivation:
 
 # --- the formulas ----------------------------------------------------------------------------------------------------
 
+_NOT_CONSTANT = "With eps = 0 the batch must not be constant."
 _EDGES = (
     "m = 1: every xhat is 0, so with eps > 0 the output is beta and the input gradient is 0; "
     "with eps = 0 the quotient 0/0 is undefined.",
@@ -640,7 +647,11 @@ def formulas() -> tuple[Formula, ...]:
             notes=("Normalisation uses the biased variance, whose expectation is (m - 1)/m sigma^2.",),
         ),
     )
-    return gradients + statistics + matrix + projection + across + running
+    everything = gradients + statistics + matrix + projection + across + running
+    return tuple(
+        replace(f, notes=(*f.notes, _NOT_CONSTANT)) if {x, eps} <= set(f.domain.sets) else f
+        for f in everything
+    )
 
 
 def _without_g() -> Domain:

@@ -147,7 +147,7 @@ class Derivation:
         to
             The operation that gives the next expression from the last one, or that expression.
         by
-            The certificate of the equality; None where algebra shows it.
+            The certificate of the equality, which must establish it; None where algebra is to show it.
         """
         expression = to if isinstance(to, sp.Basic) else to(self.conclusion)
         if expression == self.conclusion:
@@ -205,4 +205,10 @@ class Derivation:
                 return StepCheck(step.reason, False, "", failure)
             evidence = evaluator.numbers.evidence
         proved = prove(step.premise, step.expression, self.domain, step.by)
+        if step.by is not None and not proved:  # the reason given is not the reason
+            certificate = type(step.by).__name__
+            failure = Failure(
+                f"step '{step.reason}' does not follow by {certificate}", step.premise, step.expression
+            )
+            return StepCheck(step.reason, False, evidence, failure)
         return StepCheck(step.reason, proved, evidence)

@@ -140,11 +140,6 @@ class Formula(Printable):
                 f"{self.name} holds for any law: {self.closed_form} has no value before one is chosen"
             )
 
-    @property
-    def arguments(self) -> tuple[sp.Symbol, ...]:
-        """The scalars that the closed form depends on, in the order of the domain."""
-        return tuple(s for s in self.domain.sets if s in self.closed_form.free_symbols)
-
     def evaluate(self, digits: int = 15, /, **values: Any) -> sp.Float:
         """The closed form at a point, every digit right.
 
