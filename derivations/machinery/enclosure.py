@@ -512,6 +512,10 @@ class Evaluator:
     ) -> Any:
         if function == 0:
             return self.numbers.rational(sp.S.Zero)
+        if not _is_entire(
+            function, variable
+        ):  # quadrature with balls is silently wrong across a branch point
+            raise Unevaluable(f"the integrand may not be analytic: {function}")
         return self.numbers.integrate(lambda z: self.evaluate(function, {**env, variable: z}), low, high)
 
     def _branch(self, function: sp.Expr, variable: Any, env: Environment) -> sp.Expr:
@@ -623,6 +627,18 @@ def _level(value: Any) -> int:
     if isinstance(value, list):
         return max((_level(v) for v in value), default=0)
     return 0
+
+
+def _is_entire(function: sp.Expr, variable: Any) -> bool:
+    """Whether a function is put together from entire ones."""
+    if not function.has(variable) or function == variable:
+        return True
+    if isinstance(function, sp.Pow):
+        exponent = function.exp
+        whole = exponent.is_integer and exponent.is_nonnegative
+        return bool(whole and _is_entire(function.base, variable))
+    entire = sp.Add | sp.Mul | sp.exp | sp.erf | sp.erfc | phi | Phi
+    return isinstance(function, entire) and all(_is_entire(arg, variable) for arg in function.args)
 
 
 def _max_as_abs(function: sp.Expr, variable: Any) -> sp.Expr:

@@ -1,0 +1,71 @@
+"""Values at a point: what is enclosed contains the truth, and what cannot be enclosed is refused."""
+
+from __future__ import annotations
+
+import mpmath
+import pytest
+import sympy as sp
+from hypothesis import given
+from hypothesis import strategies as st
+
+from derivations.machinery.enclosure import Evaluator, Unevaluable, decimal
+from derivations.normal import Phi, phi
+
+v = sp.Symbol("v", real=True)
+a = sp.Symbol("a", real=True)
+
+
+@pytest.mark.parametrize(
+    ("integral", "expected"),
+    [
+        (sp.Integral(phi(v), (v, -sp.oo, sp.oo)), 1),
+        (sp.Integral(v**4 * phi(v), (v, -sp.oo, sp.oo)), 3),
+        (sp.Integral(sp.Abs(v) * sp.exp(-2 * sp.Abs(v - 1)), (v, -sp.oo, sp.oo)), 1 + sp.exp(-2) / 2),
+        (sp.Integral(sp.Max(0, v - 1) * phi(v), (v, -sp.oo, sp.oo)), phi(1) - Phi(-1)),
+        (sp.Integral(sp.Heaviside(sp.Abs(v) - 1, 0) * sp.sign(v) * v, (v, -2, 2)), 3),
+        (sp.Integral(sp.Piecewise((v**2, v < 1), (1, True)), (v, 0, 2)), sp.Rational(4, 3)),
+    ],
+)
+def test_integrals_with_kinks_and_tails(integral: sp.Integral, expected: sp.Expr) -> None:
+    evaluator = Evaluator()
+    found, wanted = evaluator.at(integral, {}), evaluator.at(sp.sympify(expected), {})
+    assert evaluator.numbers.agree(found, wanted)
+    assert not evaluator.numbers.agree(found, wanted + evaluator.numbers.rational(sp.Rational(1, 10**40)))
+
+
+@pytest.mark.parametrize(
+    "integral",
+    [
+        sp.Integral(sp.sqrt(v), (v, -1, 1)),
+        sp.Integral(1 / v, (v, -1, 2)),
+        sp.Integral(sp.Abs(v**2 - 1), (v, -2, 2)),
+        sp.Integral(1 / (1 + v**2), (v, -sp.oo, sp.oo)),
+        sp.Integral(sp.exp(v**2), (v, -sp.oo, sp.oo)),
+    ],
+)
+def test_integrals_that_are_not_bounded_rigorously_are_refused(integral: sp.Integral) -> None:
+    with pytest.raises(Unevaluable):
+        Evaluator().at(integral, {})
+
+
+@given(st.fractions(-30, 30, max_denominator=999), st.integers(1, 40))
+def test_decimals_agree_with_mpmath(x: object, digits: int) -> None:
+    point = sp.Rational(x)
+    with mpmath.workdps(150):
+        at = mpmath.mpf(int(point.p)) / int(point.q)
+        expected = at * mpmath.erfc(-at / mpmath.sqrt(2)) / 2 + mpmath.npdf(at)
+        found = mpmath.mpf(str(decimal(a * Phi(a) + phi(a), {a: point}, digits)))
+        assert abs(found / expected - 1) < mpmath.mpf(10) ** (1 - digits)
+
+
+def test_derivatives_share_nothing_with_sympy_diff(monkeypatch: pytest.MonkeyPatch) -> None:
+    expr = sp.Derivative(a**2 * Phi(a) / sp.sqrt(a**2 + 1), a)
+    expected = decimal(expr.doit(), {a: sp.Rational(2, 3)}, 30)
+
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError("SymPy was asked for a derivative")
+
+    monkeypatch.setattr(sp.Expr, "diff", fail)
+    monkeypatch.setattr(sp.Derivative, "doit", fail)
+    found = decimal(expr, {a: sp.Rational(2, 3)}, 30)
+    assert abs(found - expected) < sp.Float(10) ** -28
