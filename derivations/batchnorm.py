@@ -13,7 +13,6 @@ Sources: sari2020 (1), li2023 (9)-(14).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -46,16 +45,8 @@ xhat = sp.IndexedBase("xhat", real=True)
 _BATCH = {m: sp.Range(2, sp.oo)}
 _INDEX = {i: sp.Range(1, m + 1)}
 _INDICES = {i: sp.Range(1, m + 1), j: sp.Range(1, m + 1)}
-_SEQUENCES = {x: sp.S.Reals, g: sp.S.Reals}
+_INPUTS, _UPSTREAM = {x: sp.S.Reals}, {g: sp.S.Reals}
 _PARAMETERS = {gamma: sp.S.Reals, beta: sp.S.Reals, eps: sp.Interval(0, sp.oo)}
-_LENGTHS = {x: m, g: m}
-
-WHOLE_BATCH = Domain({**_BATCH, **_SEQUENCES, **_PARAMETERS}, lengths=_LENGTHS)
-ONE_SAMPLE = Domain({**_BATCH, **_INDEX, **_SEQUENCES, **_PARAMETERS}, lengths=_LENGTHS)
-TWO_SAMPLES = Domain({**_BATCH, **_INDICES, x: sp.S.Reals, **_PARAMETERS}, lengths={x: m})
-PROJECTION = Domain({**_BATCH, **_INDICES, x: sp.S.Reals}, lengths={x: m})
-"""With eps = 0 constant batches are left out; drawn entries are never all equal."""
-
 
 # --- the forward pass ------------------------------------------------------------------------------------
 
@@ -148,6 +139,29 @@ class Xhat(Abbreviation):
 MEAN, VARIANCE = BatchMean(), BatchVariance()
 
 
+# --- domains -----------------------------------------------------------------------------------------------
+
+
+def _domain(*symbols: dict[Any, sp.Set], divisor: sp.Expr = VARIANCE + eps) -> Domain:
+    """A batch and further symbols; what the formula divides by is not zero."""
+    sets: dict[Any, sp.Set] = dict(_BATCH)
+    for some in symbols:
+        sets |= some
+    lengths = {s: m for s in sets if isinstance(s, sp.IndexedBase)}
+    return Domain(sets, (sp.Ne(divisor, 0),) if divisor.has(VARIANCE) else (), lengths)
+
+
+STATISTICS = _domain(_INDEX, _INPUTS, divisor=m)
+WITHOUT_GRADIENTS = _domain(_INPUTS, _PARAMETERS)
+WHOLE_BATCH = _domain(_INPUTS, _UPSTREAM, _PARAMETERS)
+ONE_ROW = _domain(_INDEX, _INPUTS, _PARAMETERS)
+ONE_SAMPLE = _domain(_INDEX, _INPUTS, _UPSTREAM, _PARAMETERS)
+VARYING_SAMPLE = _domain(_INDEX, _INPUTS, _UPSTREAM, _PARAMETERS, divisor=VARIANCE)
+TWO_SAMPLES = _domain(_INDICES, _INPUTS, _PARAMETERS)
+PROJECTION = _domain(_INDICES, _INPUTS, divisor=VARIANCE)
+PROJECTION_TRACE = _domain(_INPUTS, divisor=VARIANCE)
+
+
 # --- operations that the steps consist of ----------------------------------------------------------------
 
 
@@ -210,7 +224,7 @@ def _differentiate(expr: sp.Expr) -> sp.Expr:
 
 @cache
 def _mean_derivative() -> Derivation:
-    return Derivation.begin(sp.Derivative(batch_mean(), x[i]), ONE_SAMPLE).step(
+    return Derivation.begin(sp.Derivative(batch_mean(), x[i]), STATISTICS).step(
         "only the term $k = i$ depends on $x_i$", lambda e: expand_sums(_differentiate(e))
     )
 
@@ -218,7 +232,7 @@ def _mean_derivative() -> Derivation:
 @cache
 def _variance_derivative() -> Derivation:
     return (
-        Derivation.begin(sp.Derivative(batch_variance(), x[i]), ONE_SAMPLE)
+        Derivation.begin(sp.Derivative(batch_variance(), x[i]), STATISTICS)
         .step("chain rule; the mean depends on $x_i$ too", _differentiate)
         .step(
             "the deviations from the mean sum to zero",
@@ -269,10 +283,7 @@ def _grad_beta() -> Derivation:
 
 @cache
 def _grad_xhat() -> Derivation:
-    sequences = {xhat: sp.S.Reals, g: sp.S.Reals}
-    domain = Domain(
-        {**_BATCH, **_INDEX, **sequences, gamma: sp.S.Reals, beta: sp.S.Reals}, lengths={xhat: m, g: m}
-    )
+    domain = _domain(_INDEX, {xhat: sp.S.Reals}, _UPSTREAM, {gamma: sp.S.Reals, beta: sp.S.Reals}, divisor=m)
     affine_loss = total(g[j] * (gamma * xhat[j] + beta), j)
     return (
         Derivation.begin(sp.Derivative(affine_loss, xhat[i]), domain)
@@ -350,7 +361,7 @@ SUM_OF_SQUARES = total(Xhat(k) ** 2, k)
 
 @cache
 def _norm_of_xhat() -> Derivation:
-    domain = Domain({**_BATCH, x: sp.S.Reals, eps: sp.Interval(0, sp.oo)}, lengths={x: m})
+    domain = _domain(_INPUTS, {eps: sp.Interval(0, sp.oo)})
 
     def written_out(expr: sp.Sum) -> sp.Expr:
         return total((x[k] - MEAN) ** 2, k) / (VARIANCE + eps)
@@ -431,7 +442,7 @@ def _jacobian_squared() -> Derivation:
 @cache
 def _jacobian_trace() -> Derivation:
     entries = total(sp.Derivative(output(n), x[n]), n)
-    return _summed(entries, _without_g(), _jacobian_trace_entries)
+    return _summed(entries, WITHOUT_GRADIENTS, _jacobian_trace_entries)
 
 
 # --- inference and running statistics --------------------------------------------------------------------------------
@@ -440,25 +451,17 @@ def _jacobian_trace() -> Derivation:
 @cache
 def _inference() -> Derivation:
     value = sp.Symbol("x", real=True)
-    domain = Domain(
-        {
-            value: sp.S.Reals,
-            mu: sp.S.Reals,
-            var: sp.Interval.open(0, sp.oo),
-            gamma: sp.S.Reals,
-            beta: sp.S.Reals,
-            eps: sp.Interval(0, sp.oo),
-        }
-    )
-    return Derivation.begin(gamma * (value - mu) / sp.sqrt(var + eps) + beta, domain).step(
-        "running statistics are constants: collected in $x$", lambda e: sp.collect(sp.expand(e), value)
-    )
+    spread = sp.Symbol("v", nonnegative=True)
+    sets = {value: sp.S.Reals, mu: sp.S.Reals, spread: sp.Interval(0, sp.oo), **_PARAMETERS}
+    return Derivation.begin(
+        gamma * (value - mu) / sp.sqrt(spread + eps) + beta, Domain(sets, (sp.Ne(spread + eps, 0),))
+    ).step("running statistics are constants: collected in $x$", lambda e: sp.collect(sp.expand(e), value))
 
 
 @cache
 def _running_variance() -> Derivation:
-    sigma = sp.Symbol("sigma", positive=True)
-    domain = Domain({**_BATCH, mu: sp.S.Reals, sigma: sp.Interval.open(0, sp.oo)})
+    sigma = sp.Symbol("sigma", nonnegative=True)
+    domain = Domain({**_BATCH, mu: sp.S.Reals, sigma: sp.Interval(0, sp.oo)})
 
     def product_moment(first: sp.Symbol, second: sp.Symbol) -> sp.Expr:
         """E[x_first x_second] of independent samples with mean mu and variance sigma^2."""
@@ -478,12 +481,11 @@ def _running_variance() -> Derivation:
 
 # --- the formulas ----------------------------------------------------------------------------------------------------
 
-_NOT_CONSTANT = "With eps = 0 the batch must not be constant."
 _EDGES = (
     "m = 1: every xhat is 0, so with eps > 0 the output is beta and the input gradient is 0; "
     "with eps = 0 the quotient 0/0 is undefined.",
     "Constant input: as m = 1 for the output; with eps > 0 the Jacobian is gamma/sqrt(eps) (I - 11^T/m).",
-    "gamma = 0: every input gradient is 0, the gradient of gamma is not.",
+    "gamma = 0: every input gradient is 0, the gradient of gamma need not be.",
 )
 
 
@@ -498,9 +500,9 @@ def formulas() -> tuple[Formula, ...]:
     """
     gradient = sp.Derivative(loss(), x[i])
     at_eps = (
-        "eps = 0: the matrix is gamma/sigma times an orthogonal projection of rank m - 2.",
-        "Eigenvalues, in units of gamma/sqrt(var + eps): 0 on the constant vector, eps/(var + eps) on xhat, "
-        "1 on their complement; hence rank m - 1 for eps > 0 and gamma != 0.",
+        "eps = 0: the Jacobian is gamma/sigma times an orthogonal projection of rank m - 2.",
+        "Eigenvalues of the Jacobian, in units of gamma/sqrt(var + eps): 0 on the constant vector, eps/(var + eps) "
+        "on xhat unless that is 0, 1 on their complement; hence rank m - 1 for eps > 0 and gamma != 0.",
     )
     complement = (
         g[n] - total(g[l], l) / m - Xhat(n) * total(g[l] * Xhat(l), l) / SUM_OF_SQUARES.xreplace({k: l})
@@ -561,13 +563,13 @@ def formulas() -> tuple[Formula, ...]:
         Formula(
             "batchnorm.jacobian_on_ones",
             "The Jacobian annihilates the constant vector",
-            _summed(total(_dy(n, i), n), ONE_SAMPLE, _jacobian_entries),
+            _summed(total(_dy(n, i), n), ONE_ROW, _jacobian_entries),
             notes=at_eps,
         ),
         Formula(
             "batchnorm.jacobian_on_xhat",
             "The Jacobian on xhat: eigenvalue eps/(var + eps), times gamma/sqrt(var + eps)",
-            _summed(total(_dy(n, i) * Xhat(n), n), ONE_SAMPLE, _jacobian_entries),
+            _summed(total(_dy(n, i) * Xhat(n), n), ONE_ROW, _jacobian_entries),
             notes=at_eps,
         ),
         Formula(
@@ -589,7 +591,6 @@ def formulas() -> tuple[Formula, ...]:
             notes=at_eps,
         ),
     )
-    standardised = "z is the standardised input (x - mean)/sqrt(var)."
     idempotent = (
         "batchnorm.projection and batchnorm.projection_squared are equal: P is an orthogonal projection."
     )
@@ -599,19 +600,19 @@ def formulas() -> tuple[Formula, ...]:
             "P = sqrt(var)/gamma times the Jacobian at eps = 0",
             _at_zero_eps(_jacobian(), 1, PROJECTION),
             related=("batchnorm.projection_squared", "batchnorm.projection_rank"),
-            notes=(standardised, idempotent),
+            notes=(idempotent,),
         ),
         Formula(
             "batchnorm.projection_squared",
             "P squared: the same entries",
             _at_zero_eps(_jacobian_squared(), 2, PROJECTION),
             related=("batchnorm.projection",),
-            notes=(standardised, idempotent),
+            notes=(idempotent,),
         ),
         Formula(
             "batchnorm.projection_rank",
             "Rank of P, the trace of a projection; hence the rank of the Jacobian at eps = 0 and gamma != 0",
-            _at_zero_eps(_jacobian_trace(), 1, Domain({**_BATCH, x: sp.S.Reals}, lengths={x: m})),
+            _at_zero_eps(_jacobian_trace(), 1, PROJECTION_TRACE),
             related=("batchnorm.projection",),
         ),
     )
@@ -644,18 +645,14 @@ def formulas() -> tuple[Formula, ...]:
             "batchnorm.running_variance",
             "Expectation of the unbiased variance m/(m - 1) var that enters the running variance",
             _running_variance(),
-            notes=("Normalisation uses the biased variance, whose expectation is (m - 1)/m sigma^2.",),
+            notes=(
+                "Assumes uncorrelated samples with common mean mu and variance sigma^2.",
+                "Normalisation uses the biased variance, whose expectation is (m - 1)/m sigma^2; PyTorch keeps "
+                "the unbiased one for inference.",
+            ),
         ),
     )
-    everything = gradients + statistics + matrix + projection + across + running
-    return tuple(
-        replace(f, notes=(*f.notes, _NOT_CONSTANT)) if {x, eps} <= set(f.domain.sets) else f
-        for f in everything
-    )
-
-
-def _without_g() -> Domain:
-    return Domain({**_BATCH, x: sp.S.Reals, **_PARAMETERS}, lengths={x: m})
+    return gradients + statistics + matrix + projection + across + running
 
 
 def _jacobian_trace_entries(expr: sp.Expr) -> sp.Expr:
@@ -671,7 +668,7 @@ def _on_complement(vector: sp.Expr) -> Derivation:
         return eigenvalue * vector.subs(n, i)
 
     return (
-        Derivation.begin(total(_dy(n, i) * vector, n), ONE_SAMPLE)
+        Derivation.begin(total(_dy(n, i) * vector, n), VARYING_SAMPLE)
         .step("the closed form of the Jacobian", _jacobian_entries)
         .step("the vector is orthogonal to 1 and $\\hat{x}$", eigenvalue_times_vector)
     )

@@ -79,6 +79,9 @@ class Round(sp.Function):
         return sp.S.Zero
 
     def _enclose(self, evaluator: Any, env: Any) -> Any:
+        exact = evaluator.exactly(self.args[0], env)
+        if exact.is_Rational:  # at a tie no ball decides
+            return evaluator.numbers.rational(Round(exact))
         v = evaluator.evaluate(self.args[0], env)
         while isinstance(v, Dual):
             v = v.value
@@ -109,10 +112,9 @@ class _PassesThrough(Round):
         return sp.S.One
 
     def _enclose(self, evaluator: Any, env: Any) -> Any:
+        rounded = super()._enclose(evaluator, env)
         v = evaluator.evaluate(self.args[0], env)
-        if isinstance(v, Dual):
-            return Dual(evaluator.numbers.round_half_even(v.value), v.slope, v.level)
-        return evaluator.numbers.round_half_even(v)
+        return Dual(rounded, v.slope, v.level) if isinstance(v, Dual) else rounded
 
 
 class StraightThrough(sp.Expr):
@@ -179,8 +181,8 @@ class OneSided(sp.Expr):
         expr, variable, place, side = self.args
         numbers = evaluator.numbers
         h = numbers.rational(sp.Rational(1, 10**50))
-        here = {**env, x: evaluator.evaluate(place, env)}
-        here[variable] = here[variable] + h * int(side)
+        here = evaluator.bound(env, {x: evaluator.evaluate(place, env)})
+        here = evaluator.bound(here, {variable: here[variable] + h * int(side)})
         slope = evaluator.evaluate(sp.Derivative(expr.replace(Round, _PassesThrough), variable), here)
         return numbers.widen(slope, h * 4 / env[alpha])
 
@@ -313,7 +315,7 @@ class LargestDifference(sp.Expr):
         for k in range(2 * steps + 1):
             place = env[alpha] * numbers.rational(sp.Rational(k, 2 * steps))
             for side in (-1, 1):
-                size = abs(evaluator.evaluate(self.args[0], {**env, x: place + h * side}))
+                size = abs(evaluator.evaluate(self.args[0], evaluator.bound(env, {x: place + h * side})))
                 largest = (largest + size + abs(largest - size)) / 2  # the larger of the two
         return numbers.widen(largest, h * 2 / env[alpha])
 
@@ -374,7 +376,7 @@ def formulas() -> tuple[Formula, ...]:
     at_kinks = tuple(
         Formula(
             f"pact.{kind}_at_{name}_{word}",
-            f"One-sided derivative of the quantised activation at x = {place}, towards {direction} {variable}",
+            f"One-sided derivative by the straight-through rule at x = {place}, towards {direction} {variable}",
             _at_kink(variable, place, side),
         )
         for kind, variable in (("grad_alpha", alpha), ("grad_input", x))
@@ -404,9 +406,8 @@ def formulas() -> tuple[Formula, ...]:
             _gradient(StraightThrough(quantised(), x)),
             (Source("jin2019", "12"),),
             notes=(
-                "From left to right the derivative goes from 0 to 1 at x = 0 and from 1 to 0 at "
-                "x = alpha; "
-                "the closed form takes the right one.",
+                "By the rule the derivative goes from 0 to 1 at x = 0 and from 1 to 0 at x = alpha: see "
+                "pact.grad_input_at_zero_plus and its like.",
             ),
         ),
         Formula(
@@ -425,7 +426,7 @@ def formulas() -> tuple[Formula, ...]:
             "pact.difference_bound",
             "Largest difference of calibrated and original gradient",
             _bound(calibrated - StraightThrough(clip(), alpha)),
-            notes=("Attained at x = alpha/(2 (2^b - 1)): for b = 1 the difference reaches 1/2.",),
+            notes=("Attained at x = alpha/(2 (2^b - 1)), where it is negative: -1/2 for b = 1.",),
         ),
         *at_kinks,
     )

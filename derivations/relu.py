@@ -359,6 +359,8 @@ def formulas() -> tuple[Formula, ...]:
     y = gamma * z + beta
     one = sp.S.One
     zero_scale = "gamma = 0: y = beta is constant, see relu.mean_at_zero_scale and relu.gate_at_zero_scale."
+    undefined = "gamma = 0: undefined, since gamma^2 divides."
+    in_a = "z is standard normal, and a = beta/|gamma|."
     appendix = Source("panigrahi2018", "Appendix A")
     return (
         Formula(
@@ -368,10 +370,30 @@ def formulas() -> tuple[Formula, ...]:
             related=("relu.moment0", "relu.mean", "relu.second_moment"),
             notes=("For k >= 1, the moment of order j is the integral of (z + a)^j phi(z) over z > -a.",),
         ),
-        Formula("relu.moment0", "Moment of order 0 of ReLU(z + a): the open gate", _moment0(), (appendix,)),
-        Formula("relu.mean", "Mean of ReLU(z + a)", _mean(), (Source("panigrahi2018", "7"), appendix)),
-        Formula("relu.second_moment", "Second moment of ReLU(z + a)", _second_moment(), (appendix,)),
-        Formula("relu.variance", "Variance of ReLU(z + a)", _variance(), (Source("panigrahi2018", "8"),)),
+        Formula(
+            "relu.moment0",
+            "Moment of order 0 of ReLU(z + a): the open gate",
+            _moment0(),
+            (appendix,),
+            notes=(in_a,),
+        ),
+        Formula(
+            "relu.mean",
+            "Mean of ReLU(z + a)",
+            _mean(),
+            (Source("panigrahi2018", "7"), appendix),
+            notes=(in_a,),
+        ),
+        Formula(
+            "relu.second_moment", "Second moment of ReLU(z + a)", _second_moment(), (appendix,), notes=(in_a,)
+        ),
+        Formula(
+            "relu.variance",
+            "Variance of ReLU(z + a)",
+            _variance(),
+            (Source("panigrahi2018", "8"),),
+            notes=(in_a,),
+        ),
         Formula(
             "relu.gate_probability",
             "Probability that gamma z + beta is positive",
@@ -402,7 +424,7 @@ def formulas() -> tuple[Formula, ...]:
             _in_shift_ratio(expectation(relu(y) ** 2) / gamma**2, _second_moment),
             (Source("panigrahi2018", "16"),),
             ("relu.second_moment", "relu.c2_variance"),
-            (zero_scale,),
+            (undefined,),
         ),
         Formula(
             "relu.c2_variance",
@@ -412,7 +434,7 @@ def formulas() -> tuple[Formula, ...]:
             ),
             (Source("panigrahi2018", "8"),),
             ("relu.variance", "relu.c2"),
-            (zero_scale,),
+            (undefined,),
         ),
         Formula("relu.mean_at_zero_scale", "Mean of ReLU(gamma z + beta) at gamma = 0", _zero_scale(relu)),
         Formula(
@@ -426,7 +448,10 @@ def formulas() -> tuple[Formula, ...]:
             _ratio(variance=False),
             (Source("panigrahi2018", "13"),),
             ("relu.c1", "relu.c2"),
-            ("Tends to 0 as 1/a^2 for a -> oo, and to oo as a^2/2 for a -> -oo: see relu.ratio_limit_*.",),
+            (
+                in_a,
+                "Tends to 0 as 1/a^2 for a -> oo, and to oo as a^2/2 for a -> -oo: see relu.ratio_limit.",
+            ),
         ),
         Formula(
             "relu.ratio_variance",
@@ -434,7 +459,10 @@ def formulas() -> tuple[Formula, ...]:
             _ratio(variance=True),
             (Source("panigrahi2018", "13"),),
             ("relu.c1", "relu.c2_variance"),
-            ("Tends to 1 for a -> oo, and to oo as a^2/2 for a -> -oo: see relu.ratio_variance_limit_*.",),
+            (
+                in_a,
+                "Tends to 1 for a -> oo, and to oo as a^2/2 for a -> -oo: see relu.ratio_variance_limit.",
+            ),
         ),
         Formula("relu.ratio_at_0", "c1/c2 at a = 0, raw second moment", _at(_ratio(False), sp.S.Zero)),
         Formula("relu.ratio_at_1", "c1/c2 at a = 1, raw second moment", _at(_ratio(False), sp.S.One)),

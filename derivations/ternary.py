@@ -11,7 +11,7 @@ Source: sari2020, (3)-(6).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import sympy as sp
@@ -427,6 +427,17 @@ def _binary(law: Law, which: str) -> Derivation:
 # --- the formulas ------------------------------------------------------------------------------------------
 
 
+def _words(formula: Formula) -> tuple[str, ...]:
+    """What the symbols of a definition mean."""
+    meanings = {
+        K: "The weights are uniform on (-sqrt(6/K), sqrt(6/K)); their variance is 2/K.",
+        sigma: "sigma is the standard deviation of the weights.",
+        t: "The threshold delta is t E|w|.",
+        sp.Heaviside: "tern(w) = sign(w) where |w| > delta, else 0.",
+    }
+    return tuple(words for meaning, words in meanings.items() if formula.definition.has(meaning))
+
+
 def _of_any_law() -> tuple[Formula, ...]:
     holds = (
         "For every symmetric law with density f and distribution function F; the three laws are instances.",
@@ -494,6 +505,7 @@ def _of(law: Law) -> tuple[Formula, ...]:
             f"{name}.threshold_condition",
             f"Derivative of the least error in the threshold, {in_words}",
             _threshold_condition(law),
+            notes=("At delta = 0 the derivative from the right.",),
         ),
         Formula(
             f"{name}.optimal_threshold",
@@ -527,4 +539,5 @@ def formulas() -> tuple[Formula, ...]:
     >>> [f.closed_form for f in formulas() if f.name == "ternary.uniform.variance_at_0_7"]
     [13/20]
     """
-    return (*_of_any_law(), *(formula for law in LAWS for formula in _of(law)))
+    every = (*_of_any_law(), *(formula for law in LAWS for formula in _of(law)))
+    return tuple(replace(formula, notes=(*_words(formula), *formula.notes)) for formula in every)

@@ -157,6 +157,8 @@ def _show(arguments: argparse.Namespace) -> int:
         print(f"{number:3}. {_plain(step.reason)}")
         print(f"     = {sp.sstr(step.expression, order='none')}")
     print(f"\nresult      {sp.sstr(formula.closed_form)}")
+    for name, meaning in formula.derivation.abbreviations():
+        print(f"where       {sp.sstr(name)} = {sp.sstr(meaning, order='none')}")
     for note in formula.notes:
         print(f"note        {note}")
     if formula.sources:

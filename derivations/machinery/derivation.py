@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
+from derivations.machinery.abbreviation import Abbreviation
 from derivations.machinery.domain import Domain, Point
 from derivations.machinery.enclosure import Evaluator, Unevaluable
 from derivations.machinery.prover import Certificate, prove
@@ -154,6 +155,14 @@ class Derivation:
             return self
         step = Step(self.conclusion, expression, reason, by)
         return Derivation(self.definition, self.domain, (*self.steps, step), expression)
+
+    def abbreviations(self) -> tuple[tuple[sp.Expr, sp.Expr], ...]:
+        """Names that stand in definition or steps, one of each kind, with what they stand for."""
+        found: dict[tuple[object, ...], Abbreviation] = {}
+        for expr in (self.definition, *(step.expression for step in self.steps)):
+            for name in sorted(expr.atoms(Abbreviation), key=sp.default_sort_key):
+                found.setdefault((type(name), *name.args[1:]), name)
+        return tuple((name, name.unfolded()) for name in found.values())
 
     def check(self, seed: int = 0, points: int = POINTS) -> DerivationCheck:
         """Prove and enclose every step.

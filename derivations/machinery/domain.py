@@ -12,6 +12,8 @@ from typing import Any
 
 import sympy as sp
 
+from derivations.machinery.abbreviation import Abbreviation
+from derivations.machinery.enclosure import Evaluator, Unevaluable
 from derivations.machinery.latex import latex
 
 Point = dict[Any, Any]
@@ -149,9 +151,14 @@ class Domain:
 
 
 def holds(relation: sp.Basic, point: Point) -> bool:
-    """Whether a relation between the scalars of a point is true there."""
+    """Whether a relation is true at a point; False where its sides cannot be told apart."""
     scalars = {s: v for s, v in point.items() if not isinstance(v, tuple)}
-    return bool(relation.subs(scalars) == sp.true)
+    if not relation.atoms(Abbreviation):
+        return bool(relation.subs(scalars) == sp.true)
+    try:
+        return Evaluator().truth(relation, Evaluator().environment(point))
+    except Unevaluable:
+        return False
 
 
 def _set_text(values: sp.Set) -> str:

@@ -10,14 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mpmath
 import sympy as sp
 
-from derivations.machinery.domain import Point
+from derivations.machinery.analytic import is_entire
 from derivations.machinery.unspecified import with_stand_ins
 from derivations.normal import Phi, phi
+
+if TYPE_CHECKING:
+    from derivations.machinery.domain import Point
 
 flint: Any
 try:
@@ -245,6 +248,10 @@ class Evaluator:
 
     def at(self, expr: sp.Expr, point: Point) -> Any:
         """The value of the expression at a point of a domain."""
+        return self.evaluate(with_stand_ins(expr), self.environment(point))
+
+    def environment(self, point: Point) -> dict[Any, Any]:
+        """The values of the symbols at a point, with the rational ones of scalars kept beside."""
         self.numbers.use()
         environment: dict[Any, Any] = {}
         for symbol, value in point.items():
@@ -252,11 +259,10 @@ class Evaluator:
                 environment[symbol] = [self.numbers.rational(sp.Rational(v)) for v in value]
             elif sp.sympify(value).is_Rational:
                 environment[symbol] = self.numbers.rational(sp.Rational(value))
+                environment["exact", symbol] = sp.Rational(value)
             else:
                 environment[symbol] = self.evaluate(sp.sympify(value), {})
-            if not isinstance(value, tuple) and sp.sympify(value).is_Integer:
-                environment["exact", symbol] = int(value)
-        return self.evaluate(with_stand_ins(expr), environment)
+        return environment
 
     def evaluate(self, expr: sp.Expr, env: Environment) -> Any:
         """The value of the expression where the environment gives its symbols."""
@@ -278,10 +284,19 @@ class Evaluator:
             raise Unevaluable(f"no way to evaluate {type(expr).__name__}: {expr}")
         return method(self, expr, env)
 
+    def exactly(self, expr: sp.Expr, env: Environment) -> sp.Expr:
+        """The expression with every symbol that has a rational value replaced by it."""
+        return expr.subs({k[1]: v for k, v in env.items() if isinstance(k, tuple) and k[0] == "exact"})
+
+    @staticmethod
+    def bound(env: Environment, values: Mapping[sp.Symbol, Any]) -> dict[Any, Any]:
+        """The environment with other values for some symbols."""
+        stale = {("exact", symbol) for symbol in values}
+        return {key: value for key, value in env.items() if key not in stale} | dict(values)
+
     def integer(self, expr: sp.Expr, env: Environment) -> int:
         """The exact value of an index or a bound of a sum."""
-        exact = {key[1]: value for key, value in env.items() if isinstance(key, tuple) and key[0] == "exact"}
-        value = expr.subs(exact)
+        value = self.exactly(expr, env)
         if not value.is_Integer:
             raise Unevaluable(f"{expr} is not an integer at this point")
         return int(value)
@@ -331,6 +346,16 @@ class Evaluator:
         """The sign of a value; that of a dual number is the sign of its value."""
         return self.sign(x.value) if isinstance(x, Dual) else self.numbers.sign(x)
 
+    def sign_of(self, expr: sp.Expr, env: Environment) -> int:
+        """The sign of an expression, from exact values where a ball does not decide."""
+        try:
+            return self.sign(self.evaluate(expr, env))
+        except Unevaluable:
+            exact = self.exactly(expr, env)
+            if not exact.is_Rational:
+                raise
+            return int(sp.sign(exact))
+
     def truth(self, condition: sp.Basic, env: Environment) -> bool:
         """Whether a relation holds."""
         if condition == sp.true or condition == sp.false:
@@ -341,7 +366,7 @@ class Evaluator:
             return any(self.truth(arg, env) for arg in condition.args)
         if isinstance(condition, sp.Not):
             return not self.truth(condition.args[0], env)
-        sign = self.sign(self.evaluate(condition.lhs - condition.rhs, env))
+        sign = self.sign_of(condition.lhs - condition.rhs, env)
         return {
             sp.StrictLessThan: sign < 0,
             sp.LessThan: sign <= 0,
@@ -392,13 +417,13 @@ class Evaluator:
 
     def _abs(self, expr: sp.Expr, env: Environment) -> Any:
         x = self.evaluate(expr.args[0], env)
-        sign = self.sign(x)
+        sign = self.sign_of(expr.args[0], env)
         if isinstance(x, Dual) and sign == 0:
             raise Unevaluable("derivative of an absolute value at zero")
         return x * sign
 
     def _sign(self, expr: sp.Expr, env: Environment) -> Any:
-        return self.numbers.rational(sp.Integer(self.sign(self.evaluate(expr.args[0], env))))
+        return self.numbers.rational(sp.Integer(self.sign_of(expr.args[0], env)))
 
     def _extremum(self, expr: sp.Expr, env: Environment) -> Any:
         wanted = 1 if isinstance(expr, sp.Max) else -1
@@ -410,7 +435,7 @@ class Evaluator:
         return best
 
     def _heaviside(self, expr: sp.Expr, env: Environment) -> Any:
-        sign = self.sign(self.evaluate(expr.args[0], env))
+        sign = self.sign_of(expr.args[0], env)
         if sign == 0:
             return self.evaluate(expr.args[1], env)
         return self.numbers.rational(sp.Integer(1 if sign > 0 else 0))
@@ -452,15 +477,17 @@ class Evaluator:
         index, low, high = limits[-1]
         total = self.numbers.rational(sp.S.Zero)
         for value in range(self.integer(low, env), self.integer(high, env) + 1):
-            inner = {**env, index: self.numbers.rational(sp.Integer(value)), ("exact", index): value}
+            inner = {
+                **env,
+                index: self.numbers.rational(sp.Integer(value)),
+                ("exact", index): sp.Integer(value),
+            }
             total = total + self._sum_over(function, limits[:-1], inner)
         return total
 
     def _subs(self, expr: sp.Subs, env: Environment) -> Any:
-        inner = dict(env)
-        for variable, value in zip(expr.variables, expr.point, strict=True):
-            inner[variable] = self.evaluate(value, env)
-        return self.evaluate(expr.expr, inner)
+        values = (self.evaluate(value, env) for value in expr.point)
+        return self.evaluate(expr.expr, self.bound(env, dict(zip(expr.variables, values, strict=True))))
 
     def _derivative(self, expr: sp.Derivative, env: Environment) -> Any:
         variables = [v for v, count in expr.variable_count for _ in range(int(count))]
@@ -501,7 +528,7 @@ class Evaluator:
         points = [ends[0], *inside, ends[1]]
         for left, right in pairwise(points):
             middle = self.numbers.midpoint(left, right)
-            smooth = self._branch(expr.function, variable, {**env, variable: middle})
+            smooth = self._branch(expr.function, variable, self.bound(env, {variable: middle}))
             total = total + self._smooth_integral(smooth, variable, left, right, env)
         for tail in tails:
             total = self.numbers.widen(total, tail)
@@ -512,11 +539,11 @@ class Evaluator:
     ) -> Any:
         if function == 0:
             return self.numbers.rational(sp.S.Zero)
-        if not _is_entire(
-            function, variable
-        ):  # quadrature with balls is silently wrong across a branch point
+        if not is_entire(function, variable):  # across a branch point quadrature with balls is silently wrong
             raise Unevaluable(f"the integrand may not be analytic: {function}")
-        return self.numbers.integrate(lambda z: self.evaluate(function, {**env, variable: z}), low, high)
+        return self.numbers.integrate(
+            lambda z: self.evaluate(function, self.bound(env, {variable: z})), low, high
+        )
 
     def _branch(self, function: sp.Expr, variable: Any, env: Environment) -> sp.Expr:
         """The smooth expression that the integrand is around the point of the environment."""
@@ -574,7 +601,7 @@ class Evaluator:
         for kink in kinks:
             reach = reach + kink * self.sign(kink)
         for _ in range(40):
-            here = {**env, variable: reach * sign}
+            here = self.bound(env, {variable: reach * sign})
             smooth = self._branch(function, variable, here).subs(variable, sign * t)
             if smooth == 0:
                 return reach * sign, numbers.rational(sp.S.Zero)
@@ -627,18 +654,6 @@ def _level(value: Any) -> int:
     if isinstance(value, list):
         return max((_level(v) for v in value), default=0)
     return 0
-
-
-def _is_entire(function: sp.Expr, variable: Any) -> bool:
-    """Whether a function is put together from entire ones."""
-    if not function.has(variable) or function == variable:
-        return True
-    if isinstance(function, sp.Pow):
-        exponent = function.exp
-        whole = exponent.is_integer and exponent.is_nonnegative
-        return bool(whole and _is_entire(function.base, variable))
-    entire = sp.Add | sp.Mul | sp.exp | sp.erf | sp.erfc | phi | Phi
-    return isinstance(function, entire) and all(_is_entire(arg, variable) for arg in function.args)
 
 
 def _max_as_abs(function: sp.Expr, variable: Any) -> sp.Expr:

@@ -194,15 +194,22 @@ class Formula(Printable):
         if bad is not None:
             name = str(getattr(bad, "label", bad))
             raise ValueError(f"{name} = {values[name]} is outside the domain: {domain}")
-        bound = {s for constraint in domain.constraints for s in constraint.free_symbols}
-        if bound <= set(point) and not domain.satisfies(point):
-            given = ", ".join(f"{name} = {value}" for name, value in values.items())
-            raise ValueError(f"{given} is outside the domain: {domain}")
         for symbol, length in domain.lengths.items():
             if symbol in point and length in point and len(point[symbol]) != point[length]:
                 got = f"{symbol} has {len(point[symbol])} entries"
                 raise ValueError(f"{got}, but {length} = {point[length]}")
+        bound = {str(s) for constraint in domain.constraints for s in constraint.free_symbols}
+        if bound & set(by_name) <= set(values) and not domain.satisfies(point):
+            given = ", ".join(f"{symbol} = {_short(value)}" for symbol, value in point.items())
+            raise ValueError(f"{given} is outside the domain: {domain}")
         return point
+
+
+def _short(value: Any) -> str:
+    if not isinstance(value, tuple):
+        return str(value)
+    shown = ", ".join(map(str, value[:6]))
+    return f"[{shown}, ...]" if len(value) > 6 else f"[{shown}]"
 
 
 def _number(name: str, value: Any) -> sp.Expr:

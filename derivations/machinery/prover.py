@@ -13,6 +13,7 @@ from typing import Protocol
 import sympy as sp
 
 from derivations.machinery.abbreviation import unfold
+from derivations.machinery.analytic import is_entire
 from derivations.machinery.domain import Domain
 from derivations.machinery.sums import expand_sums
 from derivations.machinery.unspecified import Unspecified
@@ -44,6 +45,8 @@ class Antiderivative:
         if combined is None:
             return False
         integrand, (low, high), remainder = combined
+        if not is_entire(self.primitive, self.variable):  # a primitive with a jump or a pole proves nothing
+            return False
         if not is_zero(sp.diff(self.primitive, self.variable) - integrand, domain):
             return False
         boundary = boundary_value(self.primitive, self.variable, high) - boundary_value(
@@ -80,6 +83,8 @@ class FundamentalTheorem:
         """Whether each antiderivative differentiates to its integrand, and the values are those."""
         for integral, primitive in self.primitives:
             ((variable, _, _),) = integral.limits
+            if not is_entire(primitive, variable):
+                return False
             if not is_zero(sp.diff(primitive, variable) - integral.function, domain):
                 return False
         return is_zero(self.apply(left) - right, domain)

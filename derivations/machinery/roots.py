@@ -36,7 +36,7 @@ class _Solution(sp.Expr):
         target = self._sign_changing()
 
         def sign(at: Any) -> int:
-            return int(evaluator.sign(evaluator.evaluate(target, {**env, variable: at})))
+            return int(evaluator.sign(evaluator.evaluate(target, evaluator.bound(env, {variable: at}))))
 
         at_left = sign(left)
         if at_left * sign(right) >= 0:

@@ -57,12 +57,14 @@ def _expand_sum(expr: sp.Sum) -> sp.Expr:
 
 def _sum_term(term: sp.Expr, index: sp.Symbol, low: sp.Expr, high: sp.Expr) -> sp.Expr:
     constant, varying = term.as_independent(index, as_Add=False)
-    for delta in varying.atoms(sp.KroneckerDelta):
+    for factor in sp.Mul.make_args(varying):
+        delta, power = factor.as_base_exp()
+        if not isinstance(delta, sp.KroneckerDelta) or power.is_positive is not True:
+            continue
         other = [arg for arg in delta.args if arg != index]
-        if index in delta.args and len(other) == 1:
-            rest = varying.xreplace({delta: sp.S.One})
-            # a power of a delta is the delta: every occurrence is replaced at once
-            return constant * rest.subs(index, other[0])
+        if len(other) == 1:
+            # where the delta is not zero it is one, wherever else it stands
+            return constant * varying.xreplace({delta: sp.S.One}).subs(index, other[0])
     if varying == 1:
         return constant * (high - low + 1)
     return constant * sp.Sum(varying.subs(index, INDEX), (INDEX, low, high))
