@@ -339,7 +339,7 @@ def _grad_variance() -> Derivation:
 
 @cache
 def _grad_input() -> Derivation:
-    jacobian = Lemmas((_jacobian().definition, _jacobian().conclusion))
+    jacobian = Lemmas(_jacobian())
     return (
         Derivation.begin(sp.Derivative(loss(), x[i]), ONE_SAMPLE)
         .step("derivative under the sum", _under_the_sum)
@@ -362,14 +362,17 @@ SUM_OF_SQUARES = total(Xhat(k) ** 2, k)
 @cache
 def _norm_of_xhat() -> Derivation:
     domain = _domain(_INPUTS, {eps: sp.Interval(0, sp.oo)})
+    squares = total((x[k] - MEAN) ** 2, k)
 
     def written_out(expr: sp.Sum) -> sp.Expr:
-        return total((x[k] - MEAN) ** 2, k) / (VARIANCE + eps)
+        unfolded = expr.function.xreplace({Xhat(k): (x[k] - MEAN) / sp.sqrt(VARIANCE + eps)})
+        constant, summand = unfolded.as_independent(k, as_Add=False)
+        return constant * total(summand, k)
 
     return (
         Derivation.begin(SUM_OF_SQUARES, domain)
         .step("the definition of $\\hat{x}$", written_out)
-        .step("the squared deviations sum to $m\\sigma^2$", lambda e: m * VARIANCE / (VARIANCE + eps))
+        .step("the definition of $\\sigma^2$", lambda e: e.xreplace({squares: m * VARIANCE}))
     )
 
 
@@ -426,7 +429,7 @@ def _dy(column: sp.Symbol, row: sp.Symbol) -> sp.Derivative:
 def _at_zero_eps(general: Derivation, power: int, domain: Domain) -> Derivation:
     """A quantity of the Jacobian of that degree in ``gamma/sigma``, in units of it, at eps = 0."""
     units = VARIANCE ** sp.Rational(power, 2)
-    lemma = Lemmas((general.definition, general.conclusion))
+    lemma = Lemmas(general)
     return (
         Derivation.begin(units * sp.Subs(general.definition, (gamma, beta, eps), (1, 0, 0)), domain)
         .step("the closed form for any $\\epsilon$", lemma.apply, by=lemma)

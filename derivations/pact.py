@@ -13,14 +13,14 @@ Source: jin2019, (11)-(13) and S4.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import sympy as sp
 
 from derivations.machinery.derivation import Derivation
 from derivations.machinery.domain import Case, Domain
-from derivations.machinery.enclosure import Dual
+from derivations.machinery.enclosure import Dual, Unevaluable
 from derivations.machinery.formula import Formula, Source
 from derivations.machinery.prover import is_zero
 
@@ -179,6 +179,8 @@ class OneSided(sp.Expr):
         # beside the kink: on that side the derivative by the rule changes by at most 2/alpha per unit, up to
         # the distance h at which it is taken
         expr, variable, place, side = self.args
+        if expr != quantised():
+            raise Unevaluable(f"how fast the derivative changes beside the kink is not known: {expr}")
         numbers = evaluator.numbers
         h = numbers.rational(sp.Rational(1, 10**50))
         here = evaluator.bound(env, {x: evaluator.evaluate(place, env)})
@@ -308,6 +310,8 @@ class LargestDifference(sp.Expr):
     def _enclose(self, evaluator: Any, env: Any) -> Any:
         # Between kinks and half-way points the difference is linear in x with slope -1/alpha or 0: the supremum
         # is within h/alpha of the largest value at a distance h on either side of these.
+        if self.args[0] != StraightThrough(quantised(), alpha) - StraightThrough(clip(), alpha):
+            raise Unevaluable(f"where this difference is largest is not known: {self.args[0]}")
         numbers = evaluator.numbers
         steps = evaluator.integer(n, env)
         h = numbers.rational(sp.Rational(1, 10**50))
@@ -336,8 +340,8 @@ class InUnitsOfAlpha:
             return False
         (difference,) = left.args
         error = Round(sp.expand(n * x / alpha)) / n - x / alpha
-        outside = replace(OFF_THE_KINKS, cases=(_BELOW, _ABOVE))
-        inside = replace(OFF_THE_KINKS, cases=(_BETWEEN,))
+        outside = Domain(_SETS, (_BELOW.condition | _ABOVE.condition,), cases=(_BELOW, _ABOVE))
+        inside = Domain(_SETS, (_BETWEEN.condition,), cases=(_BETWEEN,))
         return is_zero(difference, outside) and is_zero(difference - error, inside)
 
 

@@ -99,24 +99,52 @@ def _between_limits(primitive: sp.Expr) -> Callable[[sp.Expr], sp.Expr]:
     return lambda expr: expr.replace(lambda e: isinstance(e, sp.Integral), lambda e: value)
 
 
+def _square_of_gate(expr: sp.Expr) -> sp.Expr:
+    return expr.replace(
+        lambda e: isinstance(e, sp.Pow) and isinstance(e.base, sp.Heaviside), lambda e: e.base
+    )
+
+
+@dataclass(frozen=True)
+class ZeroOrOne:
+    """Integrands that agree whether the gate is open or closed."""
+
+    def proves(self, left: sp.Expr, right: sp.Expr, domain: Domain) -> bool:
+        """Whether the integrands of two integrals agree for either value of their one gate."""
+        if not (isinstance(left, sp.Integral) and isinstance(right, sp.Integral)):
+            return False
+        difference = left.function - right.function
+        gates = difference.atoms(sp.Heaviside)
+        return bool(left.limits == right.limits and len(gates) == 1) and all(
+            is_zero(difference.xreplace(dict.fromkeys(gates, value)), domain)
+            for value in (sp.S.Zero, sp.S.One)
+        )
+
+
 @dataclass(frozen=True)
 class Symmetry:
     """Substitution of ``sign(gamma) z`` for z: the law of z is symmetric."""
 
     def proves(self, left: sp.Expr, right: sp.Expr, domain: Domain) -> bool:
         """Whether the integrands agree after the substitution, for either sign of gamma."""
-        pairs = zip(_integrals(left), _integrals(right), strict=True)
+        before, after = _integrals(left), _integrals(right)
+        if len(before) != len(after):
+            return False
+        names = [sp.Dummy("I") for _ in before]
         matched = all(
-            is_zero(before.function.subs(z, sp.sign(gamma) * z) - after.function, domain)
-            and before.limits == after.limits == ((z, -sp.oo, sp.oo),)
-            for before, after in pairs
+            is_zero(old.function.subs(z, sp.sign(gamma) * z) - new.function, domain)
+            and old.limits == new.limits == ((z, -sp.oo, sp.oo),)
+            for old, new in zip(before, after, strict=True)
         )
-        blank = {i: sp.Symbol("I_") for i in _integrals(left) + _integrals(right)}
-        return matched and is_zero(left.xreplace(blank) - right.xreplace(blank), domain)
+        left, right = (
+            e.xreplace(dict(zip(i, names, strict=True))) for e, i in ((left, before), (right, after))
+        )
+        return matched and is_zero(left - right, domain)
 
 
 def _integrals(expr: sp.Expr) -> list[sp.Integral]:
-    return [e for e in sp.preorder_traversal(expr) if isinstance(e, sp.Integral)]
+    """The integrals of an expression, each once, in the order in which they stand."""
+    return list(dict.fromkeys(e for e in sp.preorder_traversal(expr) if isinstance(e, sp.Integral)))
 
 
 def _flip_sign_of_z(expr: sp.Expr) -> sp.Expr:
@@ -138,31 +166,33 @@ def _scale_out(expr: sp.Expr) -> sp.Expr:
 
 @dataclass(frozen=True)
 class Homogeneity:
-    """Dividing the argument of gate and ReLU by ``|gamma| > 0``."""
+    """Dividing the argument of gate and ReLU by ``|gamma| > 0`` takes a power of it out of the integral."""
 
     def proves(self, left: sp.Expr, right: sp.Expr, domain: Domain) -> bool:
-        """Whether the integrands agree on either side of the kink, for either sign of gamma."""
+        """Whether each integral on the left is a power of ``|gamma|`` times one on the right."""
+        scaled: dict[sp.Expr, sp.Expr] = {}
+        for before in _integrals(left):
+            for after in _integrals(right):
+                for power in range(3):
+                    factor = sp.Abs(gamma) ** power
+                    same = before.limits == after.limits
+                    if same and self._agree(before.function, factor * after.function, domain):
+                        scaled[before] = factor * after
+        return is_zero(left.xreplace(scaled) - right, domain)
+
+    def _agree(self, before: sp.Expr, after: sp.Expr, domain: Domain) -> bool:
+        """Whether two integrands agree on either side of the kink, for either sign of gamma."""
         kink = -beta / sp.Abs(gamma)
         t = sp.Symbol("t_", positive=True)
 
-        def on_branch(expr: sp.Expr, sign: int) -> sp.Expr:
-            # the integrals of equal integrands are equal: compare the integrands, scaled as they stand
-            return expr.replace(
-                lambda e: isinstance(e, sp.Integral), lambda e: e.function.subs(z, kink + sign * t)
-            )
-
-        def decided(expr: sp.Expr, case: Case) -> sp.Expr:
-            expr = expr.subs(case.substitution)
+        def decided(side: int, case: Case) -> sp.Expr:
+            expr = (before - after).subs(z, kink + side * t).subs(case.substitution)
             return expr.replace(
                 lambda e: isinstance(e, sp.Max | sp.Heaviside),
                 lambda e: e.func(*[sp.expand(x) for x in e.args]),
             )
 
-        return all(
-            is_zero(decided(on_branch(left, sign) - on_branch(right, sign), case), SHIFT)
-            for sign in (1, -1)
-            for case in domain.cases
-        )
+        return all(is_zero(decided(side, case), SHIFT) for side in (1, -1) for case in domain.cases)
 
 
 # --- the moments of relu(z + a) ----------------------------------------------------------------------------
@@ -233,10 +263,7 @@ def _mean() -> Derivation:
 @cache
 def _second_moment() -> Derivation:
     recurrence = _moment_recurrence().conclusion.subs(k, 1)
-    lemmas = Lemmas(
-        (_mean().steps[0].expression, _mean().conclusion),
-        (_moment0().steps[0].expression, _moment0().conclusion),
-    )
+    lemmas = Lemmas(_mean(), _moment0())
     return (
         Derivation.begin(expectation(relu(z + a) ** 2), SHIFT)
         .step("the ReLU is $z + a$ for $z > -a$, else zero", _split_at_kink, by=SplitIntegral())
@@ -251,7 +278,7 @@ def _second_moment() -> Derivation:
 
 
 def _moments_lemma() -> Lemmas:
-    return Lemmas(*[(d.definition, d.conclusion) for d in (_moment0(), _mean(), _second_moment())])
+    return Lemmas(_moment0(), _mean(), _second_moment())
 
 
 @cache
@@ -268,9 +295,10 @@ def _variance() -> Derivation:
 def _in_shift_ratio(definition: sp.Expr, known: Callable[[], Derivation]) -> Derivation:
     """From an expectation of ``gamma z + beta`` to one of ``z + a``, and its value."""
     ratio = beta / sp.Abs(gamma)
-    lemma = Lemmas(*[(d.definition.subs(a, ratio), d.conclusion.subs(a, ratio)) for d in (known(), _mean())])
+    lemma = Lemmas(known(), _mean(), at={a: ratio})
     return (
         Derivation.begin(definition, AFFINE)
+        .step("the gate is 0 or 1: its square is the gate", _square_of_gate, by=ZeroOrOne())
         .step(
             "$z$ and $-z$ have the same law: $\\gamma z$ becomes $|\\gamma| z$",
             _flip_sign_of_z,
@@ -413,7 +441,7 @@ def formulas() -> tuple[Formula, ...]:
         Formula(
             "relu.c1",
             "Gradient gate: factor on the second moment of a gradient through the ReLU",
-            _in_shift_ratio(expectation(gate(y) ** 2), _gate_squared),
+            _in_shift_ratio(expectation(gate(y) ** 2), _moment0),
             (Source("panigrahi2018", "15"),),
             ("relu.gate_probability", "relu.ratio"),
             (zero_scale, "Assumes that the upstream gradient is independent of the gate."),
@@ -489,17 +517,4 @@ def formulas() -> tuple[Formula, ...]:
             "Limit of c1/c2 / a^2 for a -> -oo, variance",
             _limit(True, -sp.oo, 1 / a**2),
         ),
-    )
-
-
-@cache
-def _gate_squared() -> Derivation:
-    return (
-        Derivation.begin(expectation(gate(z + a) ** 2), SHIFT)
-        .step("the gate is 0 or 1", _split_at_kink, by=SplitIntegral())
-        .step(
-            "the moment of order 0",
-            lambda e: _moment0().conclusion,
-            by=Lemmas((_moment0().steps[0].expression, _moment0().conclusion)),
-        )
     )

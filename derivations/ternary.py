@@ -19,7 +19,14 @@ import sympy as sp
 from derivations.machinery.derivation import Derivation
 from derivations.machinery.domain import Domain
 from derivations.machinery.formula import Formula, Source
-from derivations.machinery.prover import FundamentalTheorem, Lemmas, Reflection, SplitIntegral, is_zero
+from derivations.machinery.prover import (
+    FundamentalTheorem,
+    Lemmas,
+    Reflection,
+    SplitIntegral,
+    is_positive,
+    is_zero,
+)
 from derivations.machinery.roots import Minimiser, Root
 from derivations.machinery.unspecified import Unspecified
 from derivations.normal import Phi, phi
@@ -236,8 +243,8 @@ def _derived(quantity: Callable[[Law], sp.Expr], law: Law, *symbols: sp.Symbol) 
 def _at_ratio(quantity: Callable[[Law], sp.Expr], law: Law, ratio: sp.Expr) -> Derivation:
     """A quantity at the threshold ``ratio E|w|``."""
     general, mean_size = _derived(quantity, law, delta), _derived(mean_abs, law)
-    threshold = Lemmas((mean_size.definition, mean_size.conclusion))
-    closed_form = Lemmas((general.definition, general.conclusion))
+    threshold = Lemmas(mean_size)
+    closed_form = Lemmas(general)
     domain = law.domain(t) if ratio == t else law.domain()
     return (
         Derivation.begin(sp.Subs(general.definition, delta, ratio * mean_size.definition), domain)
@@ -272,12 +279,14 @@ class UpwardParabola:
     leading: sp.Expr
 
     def proves(self, left: sp.Expr, right: sp.Expr, domain: Domain) -> bool:
-        """Whether the function is that quadratic and its derivative vanishes at the claimed place."""
+        """Whether the function is that quadratic, opens upwards, and has derivative zero at the claimed place."""
         if not isinstance(left, Minimiser):
             return False
         function, variable = left.args[:2]
-        return is_zero(sp.diff(function, variable, 2) - 2 * self.leading, domain) and is_zero(
-            sp.diff(function, variable).subs(variable, right), domain
+        return (
+            is_positive(self.leading, domain)
+            and is_zero(sp.diff(function, variable, 2) - 2 * self.leading, domain)
+            and is_zero(sp.diff(function, variable).subs(variable, right), domain)
         )
 
 
@@ -343,6 +352,8 @@ class HalfScale:
         survivors = self.law.domain(delta, some_survive=True)
         if not is_zero(sp.diff(function, variable) - 2 * f * scale * self.gap, survivors):
             return False
+        if not is_positive(f * scale, survivors):
+            return False
         if self.law == GAUSSIAN:
             return self._only_zero_of_the_gaussian_gap(right / sigma, domain)
         increasing = sp.simplify(sp.diff(self.gap, delta)).is_positive
@@ -357,6 +368,8 @@ class HalfScale:
             is_zero(root.args[0] - gap, domain)
             and is_zero(gap * Phi(-r) + r * h, domain)
             and is_zero(sp.diff(h, r) - phi(r) * (1 - 1 / r**2), domain)
+            and sp.limit(h, r, 0) == sp.oo
+            and sp.limit(h, r, sp.oo) == 0
         )
 
 
@@ -365,7 +378,7 @@ def _minimal_error(law: Law) -> Derivation:
     """The least error at the threshold of least error."""
     threshold, error_at = _optimal_threshold(law), _least_error(law)
     value = error_at.subs(delta, threshold.conclusion)
-    optimum = Lemmas((threshold.definition, threshold.conclusion))
+    optimum = Lemmas(threshold)
     derivation = (
         Derivation.begin(sp.Subs(error_at, delta, threshold.definition), law.domain())
         .step("the optimal threshold", optimum.apply, by=optimum)
@@ -416,7 +429,7 @@ def _binary(law: Law, which: str) -> Derivation:
         "scale": (scale, {delta: sp.S.Zero}),
         "error": (_derived(error, law, delta, s), {delta: sp.S.Zero, s: scale.conclusion.subs(delta, 0)}),
     }[which]
-    closed_form = Lemmas((general.definition, general.conclusion))
+    closed_form = Lemmas(general)
     return (
         Derivation.begin(sp.Subs(general.definition, tuple(at), tuple(at.values())), law.domain())
         .step("the formula for any threshold", closed_form.apply, by=closed_form)

@@ -64,11 +64,11 @@ def grad_input(x: float, alpha: float, bits: int, side: int = 1) -> float:
     )
 
 
-def grad_alpha_original(x: float, alpha: float) -> float:
-    """Derivative in alpha of the clip alone, with rounding left out: 1 from alpha on, 0 below."""
-    if not alpha > 0:
-        raise ValueError(f"alpha must be positive, got {alpha}")
-    return 1.0 if x >= alpha else 0.0
+def grad_alpha_original(x: float, alpha: float, side: int = 1) -> float:
+    """Derivative of the clip alone in alpha, with rounding left out; ``side`` tells the piece at a kink."""
+    return float(
+        clip(np.clongdouble(x), np.clongdouble(alpha) + np.clongdouble(1j) * _STEP, side).imag / _STEP
+    )
 
 
 def largest_difference(alpha: float, bits: int, points: int = 2000) -> float:

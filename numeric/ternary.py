@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -109,7 +109,7 @@ def estimates(
     Returns
     -------
     Mapping
-        ``p_plus``, ``p_zero``, ``variance``, ``mean_abs``, ``optimal_scale``, and ``error`` where asked for.
+        ``p_plus``, ``p_zero``, ``variance``, ``mean_abs``, and ``error`` where asked for.
 
     Raises
     ------
@@ -117,20 +117,19 @@ def estimates(
         When the distribution is unknown, sigma is not positive, or delta is negative.
     """
     _require(distribution, sigma, delta)
-    rows = 4 if scale is None else 5
+    rows = 3 if scale is None else 4
 
     def statistics(rng: np.random.Generator, n: int) -> Array:
         w = draw_weights(rng, distribution, sigma, n)
         out = np.empty((rows, n))
-        plus, ternary, size, product = out[:4]
+        plus, ternary, size = out[:3]
         np.less(w, -delta, out=ternary, casting="unsafe")
         np.greater(w, delta, out=plus, casting="unsafe")
         np.subtract(plus, ternary, out=ternary)
         np.abs(w, out=size)
-        np.multiply(w, ternary, out=product)
         if scale is not None:
             w -= scale * ternary
-            np.multiply(w, w, out=out[4])
+            np.multiply(w, w, out=out[3])
         return out
 
     means = sample_means(statistics, draws, seed=seed, stream=stream, jobs=jobs)
@@ -143,11 +142,21 @@ def estimates(
         "p_zero": means.of(lambda t: 1.0 - occupied(t)),
         "variance": means.of(lambda t: occupied(t) - float(t[1]) ** 2),
         "mean_abs": means.of(lambda t: float(t[2])),
-        "optimal_scale": means.of(lambda t: float(t[3]) / occupied(t)),
     }
     if scale is not None:
-        result["error"] = means.of(lambda t: float(t[4]))
+        result["error"] = means.of(lambda t: float(t[3]))
     return result
+
+
+def sign_moments(
+    distribution: str, sigma: float, draws: int, *, seed: int, stream: int
+) -> tuple[float, float]:
+    """Mean and variance of sign weights over draws and their mirror images: no sampling error is left."""
+    _require(distribution, sigma)
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,)))
+    w = draw_weights(rng, distribution, sigma, draws)
+    signs = np.sign(np.concatenate([w, -w]))
+    return float(signs.mean()), float(signs.var())
 
 
 # --- quadrature of the density -------------------------------------------------------------------------------
@@ -177,21 +186,25 @@ def uniform_sigma(K: float) -> float:
     return float((2.0 / K) ** 0.5)
 
 
-def _upper_moment(distribution: str, sigma: float, order: int, low: float, high: float = np.inf) -> float:
-    """Integral of ``w^order`` times the density between two positive ends, with sigma as the unit."""
-    end = 3.0**0.5 if distribution == "uniform" else 40.0
-    low, high = min(low / sigma, end), min(high / sigma, end)
+def _half_line(
+    distribution: str, sigma: float, function: Callable[[float], float], low: float, high: float = np.inf
+) -> float:
+    """Integral of a function times the density between two positive ends."""
+    end = sigma * (3.0**0.5 if distribution == "uniform" else 40.0)
+    low, high = min(low, end), min(high, end)
 
-    def integrand(v: float) -> float:
+    def density(w: float) -> float:
         if distribution == "uniform":
-            return v**order / (2 * end)
+            return 1 / (2 * end)
         if distribution == "gaussian":
-            return float(v**order * np.exp(-(v**2) / 2) / np.sqrt(2 * np.pi))
-        return float(v**order * np.exp(-(2.0**0.5) * v) / 2.0**0.5)
+            return float(np.exp(-((w / sigma) ** 2) / 2) / (sigma * np.sqrt(2 * np.pi)))
+        return float(np.exp(-(2.0**0.5) * w / sigma) / (sigma * 2.0**0.5))
 
-    cuts = [low, *(c for c in (1.0, 3.0, 8.0, 20.0) if low < c < high), high]
-    pieces = pairwise(cuts)
-    return float(sum(quad(integrand, a, b, epsabs=1e-14, epsrel=1e-12)[0] for a, b in pieces) * sigma**order)
+    cuts = [low, *(c * sigma for c in (1.0, 3.0, 8.0, 20.0) if low < c * sigma < high), high]
+    pieces = [
+        quad(lambda w: function(w) * density(w), a, b, epsabs=0.0, epsrel=1e-13)[0] for a, b in pairwise(cuts)
+    ]
+    return float(sum(pieces))
 
 
 def mean_abs(distribution: str, sigma: float) -> float:
@@ -203,7 +216,7 @@ def mean_abs(distribution: str, sigma: float) -> float:
     1.0
     """
     _require(distribution, sigma)
-    return 2 * _upper_moment(distribution, sigma, 1, 0.0)
+    return 2 * _half_line(distribution, sigma, lambda w: w, 0.0)
 
 
 def threshold_at_ratio(distribution: str, sigma: float, t: float) -> float:
@@ -216,15 +229,24 @@ def threshold_at_ratio(distribution: str, sigma: float, t: float) -> float:
 def error_integral(distribution: str, sigma: float, delta: float, scale: float) -> float:
     """Mean squared error ``E(w - s tern(w))^2``, by quadrature of the density split at the threshold."""
     _require(distribution, sigma, delta)
-    below = _upper_moment(distribution, sigma, 2, 0.0, delta)
-    above = [_upper_moment(distribution, sigma, k, delta) for k in range(3)]
-    return 2 * (below + above[2] - 2 * scale * above[1] + scale**2 * above[0])
+    below = _half_line(distribution, sigma, lambda w: w**2, 0.0, delta)
+    above = _half_line(distribution, sigma, lambda w: (w - scale) ** 2, delta)
+    return 2 * (below + above)
 
 
 def best_scale(distribution: str, sigma: float, delta: float) -> float:
-    """Scale of least error at a threshold: the mean size of the weights above it, by quadrature."""
+    """Scale of least error at a threshold: where the central difference of the error in the scale vanishes.
+
+    The error is quadratic in the scale, for which a central difference is exact, so that the step may be large.
+    """
     _require(distribution, sigma, delta)
-    return _upper_moment(distribution, sigma, 1, delta) / _upper_moment(distribution, sigma, 0, delta)
+
+    def slope(scale: float) -> float:
+        step = 0.5 * sigma
+        up, down = (error_integral(distribution, sigma, delta, scale + side * step) for side in (1, -1))
+        return (up - down) / (2 * step)
+
+    return float(brentq(slope, 0.0, delta + 8 * sigma, xtol=1e-14, rtol=1e-14))
 
 
 def least_error(distribution: str, sigma: float, delta: float) -> float:
@@ -247,8 +269,7 @@ def slope_of_least_error(distribution: str, sigma: float, delta: float) -> float
 def minimise_error(distribution: str, sigma: float) -> Optimum:
     """Threshold and scale that minimise the mean squared error.
 
-    The scale is eliminated (the error is quadratic in it), the threshold found as the zero of the central
-    difference of the error integral near the bounded minimum.
+    Both are zeros of central differences of the error integral, the threshold near a minimum that was searched for.
 
     Parameters
     ----------
@@ -266,10 +287,13 @@ def minimise_error(distribution: str, sigma: float) -> Optimum:
     _require(distribution, sigma)
 
     near = float(
-        minimize_scalar(lambda d: least_error(distribution, 1.0, d), bounds=(0.05, 1.5), method="bounded").x
+        minimize_scalar(
+            lambda d: least_error(distribution, sigma, d),
+            bounds=(0.05 * sigma, 1.5 * sigma),
+            method="bounded",
+        ).x
     )
-    delta = float(
-        brentq(lambda d: slope_of_least_error(distribution, 1.0, d), near - 0.05, near + 0.05, xtol=1e-13)
-    )
-    scale = best_scale(distribution, 1.0, delta)
-    return Optimum(delta * sigma, scale * sigma, least_error(distribution, 1.0, delta) * sigma**2)
+    around = near - 0.05 * sigma, near + 0.05 * sigma
+    delta = float(brentq(lambda d: slope_of_least_error(distribution, sigma, d), *around, xtol=1e-13))
+    scale = best_scale(distribution, sigma, delta)
+    return Optimum(delta, scale, error_integral(distribution, sigma, delta, scale))

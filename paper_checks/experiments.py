@@ -17,6 +17,9 @@ from numeric.monte_carlo import Array, Estimate
 ROUNDING = 1e-12
 """Relative error that a complex step in extended precision, reported in float64, is trusted to."""
 
+QUADRATURE = 1e-10
+"""Relative error that minima and finite differences of quadratures are trusted to."""
+
 Values = Mapping[str, object]
 
 
@@ -212,15 +215,14 @@ def _running_variance(m: int, sigma: float, draws: int) -> Experiment:
 
 
 def _ternary(distribution: str, sigma: float, millions: int) -> Experiment:
-    """Everything at the threshold 0.7 E|w|, and the scale of sign weights."""
+    """Everything at the threshold 0.7 E|w|."""
     delta = 0.7 * ternary.mean_abs(distribution, sigma)  # by quadrature of the density
     scale = _scale_symbol(distribution, sigma)
     quantities: dict[str, tuple[str, Values]] = {
-        **{name: (name, {"delta": delta}) for name in ("p_plus", "p_zero", "variance", "optimal_scale")},
+        **{name: (name, {"delta": delta}) for name in ("p_plus", "p_zero", "variance")},
         **{f"{name}_at_ratio": (name, {"t": 0.7}) for name in ("p_zero", "variance")},
         **{f"{name}_at_0_7": (name, {}) for name in ("p_zero", "variance")},
         "mean_abs": ("mean_abs", {}),
-        "binary_scale": ("mean_abs", {}),  # E(w sign w) / E(sign w)^2
     }
 
     def run(seed: int, stream: int) -> list[Measurement]:
@@ -245,29 +247,21 @@ def _ternary_error(distribution: str, sigma: float, delta: float, s: float, mill
 
 
 def _binary(distribution: str, sigma: float, millions: int) -> Experiment:
-    """Sign weights: their variance, and their error at the scale that is measured first.
-
-    The error is stationary in the scale, so that the error of a measured scale enters squared: 1e-6 at most.
-    """
+    """Sign weights: their variance, and their error at the scale where it is least."""
     scale = _scale_symbol(distribution, sigma)
     prefix = f"ternary.{distribution}.binary"
 
     def run(seed: int, stream: int) -> list[Measurement]:
-        signs = ternary.estimates(distribution, sigma, 0.0, 4 * 10**6, seed=seed, stream=stream)
-        s = signs["optimal_scale"].value
-        found = ternary.error(
-            distribution, sigma, 0.0, s, millions * 10**6, seed=seed, stream=stream + _APART
-        )
+        _, spread = ternary.sign_moments(distribution, sigma, 10**5, seed=seed, stream=stream)
+        s = ternary.best_scale(distribution, sigma, 0.0)
+        found = ternary.error(distribution, sigma, 0.0, s, millions * 10**6, seed=seed, stream=stream)
         return [
-            Measurement(f"{prefix}_variance", scale, signs["variance"]),
+            Measurement(f"{prefix}_variance", scale, spread),
+            Measurement(f"{prefix}_scale", scale, s, tolerance=QUADRATURE),
             Measurement(f"{prefix}_error", scale, found),
         ]
 
-    return Experiment((f"{prefix}_variance", f"{prefix}_error"), run)
-
-
-_APART = 1000
-"""Between the streams of two simulations in one experiment; there are fewer experiments."""
+    return Experiment(tuple(f"{prefix}_{name}" for name in ("variance", "scale", "error")), run)
 
 
 def _scale_symbol(distribution: str, sigma: float) -> Values:
@@ -278,24 +272,33 @@ def _optimum(distribution: str, sigma: float) -> Experiment:
     """The least error, by minimising the integral of the error numerically."""
     scale = _scale_symbol(distribution, sigma)
     prefix = f"ternary.{distribution}"
-    names = tuple(
-        f"{prefix}.{name}" for name in ("optimal_threshold", "minimal_error", "threshold_condition")
-    )
+    quantities = ("optimal_threshold", "minimal_error", "threshold_condition", "optimal_scale")
+    names = tuple(f"{prefix}.{name}" for name in quantities)
+    thresholds = (0.3 * sigma, 1.1 * sigma)
 
     def run(seed: int, stream: int) -> list[Measurement]:
         found = ternary.minimise_error(distribution, sigma)
-        threshold, error, condition = names
+        threshold, error, condition, best_scale = names
         return [
-            Measurement(threshold, scale, found.delta, tolerance=1e-10),
-            Measurement(error, scale, found.error),
+            Measurement(threshold, scale, found.delta, tolerance=QUADRATURE),
+            Measurement(error, scale, found.error, tolerance=QUADRATURE),
+            *[
+                Measurement(
+                    best_scale,
+                    {**scale, "delta": delta},
+                    ternary.best_scale(distribution, sigma, delta),
+                    tolerance=QUADRATURE,
+                )
+                for delta in thresholds
+            ],
             *[
                 Measurement(
                     condition,
                     {**scale, "delta": delta},
                     ternary.slope_of_least_error(distribution, sigma, delta),
-                    tolerance=1e-10,  # a finite difference
+                    tolerance=QUADRATURE,
                 )
-                for delta in (0.3 * sigma, 1.1 * sigma)
+                for delta in thresholds
             ],
         ]
 

@@ -14,7 +14,7 @@ from derivations.machinery.enclosure import Evaluator, Unevaluable
 from derivations.machinery.prover import Certificate, prove
 
 POINTS = 4
-"""Random points of the domain, and of each of its cases, at which every step is enclosed."""
+"""Random points of the domain, or of each of its cases, at which every step is enclosed."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class StepCheck:
 
     @property
     def ok(self) -> bool:
-        """Proved or enclosed, and nowhere found to differ."""
+        """Evaluated at every point, nowhere found to differ, and following by its certificate if it has one."""
         return self.failure is None and bool(self.evidence)
 
 
@@ -156,10 +156,15 @@ class Derivation:
         step = Step(self.conclusion, expression, reason, by)
         return Derivation(self.definition, self.domain, (*self.steps, step), expression)
 
+    @property
+    def expressions(self) -> tuple[sp.Expr, ...]:
+        """The definition and what each step gives."""
+        return (self.definition, *(step.expression for step in self.steps))
+
     def abbreviations(self) -> tuple[tuple[sp.Expr, sp.Expr], ...]:
         """Names that stand in definition or steps, one of each kind, with what they stand for."""
         found: dict[tuple[object, ...], Abbreviation] = {}
-        for expr in (self.definition, *(step.expression for step in self.steps)):
+        for expr in self.expressions:
             for name in sorted(expr.atoms(Abbreviation), key=sp.default_sort_key):
                 found.setdefault((type(name), *name.args[1:]), name)
         return tuple((name, name.unfolded()) for name in found.values())
@@ -172,7 +177,7 @@ class Derivation:
         seed
             Seed of the random points.
         points
-            Number of points of the domain, and of each of its cases, at least 1.
+            Number of points of the domain, or of each of its cases where it has some, at least 1.
         """
         if points < 1:
             raise ValueError(f"points must be at least 1, got {points}")
@@ -193,7 +198,7 @@ class Derivation:
             return StepCheck(step.reason, False, "", broken)
         evaluator = Evaluator()
         evidence = ""
-        for case in (None, *self.domain.cases) * points:
+        for case in (self.domain.cases or (None,)) * points:
             point = self.domain.sample(rng, case)
             try:
                 left = evaluator.at(step.premise, point)

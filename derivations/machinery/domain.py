@@ -19,9 +19,7 @@ from derivations.machinery.latex import latex
 Point = dict[Any, Any]
 """A point: a rational for each symbol, a tuple of rationals for each sequence (``IndexedBase``)."""
 
-_ODD = 997
-_BINARY = 1024
-"""Denominators of drawn numbers: where cases meet, numbers must be exact as balls for a sign to be decided."""
+_DENOMINATOR = 997  # of drawn numbers: special numbers hide terms
 _POSITIVE = sp.Interval.open(0, sp.oo)
 MAX_DRAWN_INTEGER = 7  # keeps sums over a batch of symbolic size short at a random point
 
@@ -77,6 +75,39 @@ class Domain:
 
     def __post_init__(self) -> None:
         self.sample(random.Random(0))  # a domain without a witness proves everything
+        if self.cases:
+            self._require_a_partition()
+
+    def _require_a_partition(self) -> None:
+        """Refuse cases of which not exactly one holds, at points that random numbers alone would miss too."""
+        rng = random.Random(0)
+        for case in self.cases:
+            point = self.sample(rng, case)
+            if self.violation(point) is not None or not holds(case.condition, point):
+                raise ValueError(f"the substitution of the case {case.condition} leaves it: {point}")
+        for _ in range(8):
+            drawn = self._draw(rng)
+            scalars = [s for s in drawn if s not in self.lengths]
+            special = [
+                {s: value} for s in scalars for value in (sp.S.Zero, *(drawn[q] for q in scalars if q != s))
+            ]
+            for point in ({**drawn, **change} for change in ({}, *special)):
+                if not self.contains(point):
+                    continue
+                if sum(holds(case.condition, point) for case in self.cases) != 1:
+                    raise ValueError(f"the cases are no partition of the domain: see {point}")
+
+    def orders(self, low: sp.Expr, high: sp.Expr) -> bool:
+        """Whether ``low <= high`` follows from the signs of the symbols or from one constraint."""
+        if low == -sp.oo or high == sp.oo:
+            return True
+        gap = sp.expand(high - low)
+        if gap.is_nonnegative:
+            return True
+        return any(
+            isinstance(c, sp.StrictLessThan | sp.LessThan) and sp.expand(c.rhs - c.lhs) == gap
+            for c in self.constraints
+        )
 
     def __str__(self) -> str:
         parts = [f"{self._entries(symbol)} in {_set_text(values)}" for symbol, values in self.sets.items()]
@@ -107,26 +138,26 @@ class Domain:
             When no point is found that satisfies the constraints.
         """
         for _ in range(2000):
-            point = self._draw(rng, _ODD if case is None else _BINARY)
+            point = self._draw(rng)
             if case is not None:
                 fresh = {s for v in case.substitution.values() for s in v.free_symbols} - set(point)
-                drawn = {s: _draw_from_interval(_POSITIVE, rng, _BINARY) for s in sorted(fresh, key=str)}
+                drawn = {s: _draw_from_interval(_POSITIVE, rng) for s in sorted(fresh, key=str)}
                 scalars = {s: v for s, v in point.items() if not isinstance(v, tuple)}
                 point |= {s: v.subs({**scalars, **drawn}) for s, v in case.substitution.items()}
             if self.satisfies(point):
                 return point
         raise ValueError(f"domain has no point that could be found: {self}")
 
-    def _draw(self, rng: random.Random, denominator: int) -> Point:
+    def _draw(self, rng: random.Random) -> Point:
         point: Point = {}
         for symbol, values in self.sets.items():
             scalars = {s: v for s, v in point.items() if not isinstance(v, tuple)}
             concrete = values.subs(scalars)
             if symbol in self.lengths:
                 length = int(sp.sympify(self.lengths[symbol]).subs(scalars))
-                point[symbol] = tuple(_draw(concrete, rng, denominator) for _ in range(length))
+                point[symbol] = tuple(_draw(concrete, rng) for _ in range(length))
             else:
-                point[symbol] = _draw(concrete, rng, denominator)
+                point[symbol] = _draw(concrete, rng)
         return point
 
     def satisfies(self, point: Point) -> bool:
@@ -179,27 +210,32 @@ def _set_latex(values: sp.Set) -> str:
     return latex(values)
 
 
-def _draw(values: sp.Set, rng: random.Random, denominator: int) -> sp.Expr:
+def _draw(values: sp.Set, rng: random.Random) -> sp.Expr:
     if isinstance(values, sp.FiniteSet):
         return rng.choice(sorted(values.args, key=sp.default_sort_key))
     if isinstance(values, sp.Range):
         start = int(values.start)
-        stop = start + MAX_DRAWN_INTEGER if values.stop is sp.oo else int(values.stop)
+        reach = rng.choice((MAX_DRAWN_INTEGER, MAX_DRAWN_INTEGER, 2 * MAX_DRAWN_INTEGER))
+        stop = start + reach if values.stop is sp.oo else int(values.stop)
         return sp.Integer(rng.randrange(start, stop))
-    if values in (sp.S.Reals, sp.S.Integers):
+    if values == sp.S.Reals:
         values = sp.Interval(-sp.oo, sp.oo)
     if not isinstance(values, sp.Interval):
         raise TypeError(f"no way to draw from {values}")
-    return _draw_from_interval(values, rng, denominator)
+    return _draw_from_interval(values, rng)
 
 
-def _draw_from_interval(values: sp.Interval, rng: random.Random, denominator: int) -> sp.Expr:
-    # Special points hide terms, so numerators are random; scales differ by a factor 50.
-    fraction = sp.Rational(rng.randrange(1, denominator), denominator)
+def _draw_from_interval(values: sp.Interval, rng: random.Random) -> sp.Expr:
+    # Scales differ by a factor 200. An end that belongs to the interval is a point where a formula is claimed: it
+    # is drawn too.
     low, high = values.start, values.end
+    attained = [end for end, out in ((low, values.left_open), (high, values.right_open)) if not out]
+    if attained and rng.random() < 0.15:
+        return rng.choice(attained)
+    fraction = sp.Rational(rng.randrange(1, _DENOMINATOR), _DENOMINATOR)
     if low.is_finite and high.is_finite:
         return low + (high - low) * fraction
-    size = fraction * rng.choice((sp.Rational(1, 8), 1, 1, 2, 6))
+    size = fraction * rng.choice((sp.Rational(1, 8), 1, 1, 2, 5, 25))
     if low.is_finite:
         return low + size
     if high.is_finite:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import TYPE_CHECKING, Any
 
 import mpmath
@@ -151,6 +151,10 @@ class BallArithmetic:
         width_ok = difference.rad() < scale * self.rational(sp.Rational(1, 10**45))
         return bool(difference.contains(0) and width_ok)
 
+    def below(self, x: Any, y: Any) -> bool:
+        """Whether one value is certainly less than another."""
+        return bool(x < y)
+
     def text(self, x: Any, digits: int = 20) -> str:
         return str(x.str(digits, radius=False))
 
@@ -215,6 +219,10 @@ class SampleArithmetic:
 
     def agree(self, x: Any, y: Any) -> bool:
         return bool(abs(x - y) <= (1 + abs(x)) * self.mp.mpf(10) ** -40)
+
+    def below(self, x: Any, y: Any) -> bool:
+        """Whether one value is less than another by more than rounding."""
+        return bool(x < y - abs(y) * self.mp.mpf(10) ** -40)
 
     def text(self, x: Any, digits: int = 20) -> str:
         return str(self.mp.nstr(x, digits))
@@ -491,9 +499,9 @@ class Evaluator:
 
     def _derivative(self, expr: sp.Derivative, env: Environment) -> Any:
         variables = [v for v, count in expr.variable_count for _ in range(int(count))]
-        return self._derivative_in(expr.expr, variables, env, 0)
+        return self._derivative_in(expr.expr, variables, env)
 
-    def _derivative_in(self, function: sp.Expr, variables: list[Any], env: Environment, depth: int) -> Any:
+    def _derivative_in(self, function: sp.Expr, variables: list[Any], env: Environment) -> Any:
         if not variables:
             return self.evaluate(function, env)
         *rest, variable = variables
@@ -507,7 +515,7 @@ class Evaluator:
             inner[variable.base] = entries
         else:
             inner[variable] = Dual(env[variable], one, level)
-        value = self._derivative_in(function, rest, inner, depth + 1)
+        value = self._derivative_in(function, rest, inner)
         if isinstance(value, Dual) and value.level == level:
             return value.slope
         return self.numbers.rational(sp.S.Zero)
@@ -525,6 +533,8 @@ class Evaluator:
             (k for k in kinks if self.sign(k + -ends[0]) > 0 and self.sign(ends[1] + -k) > 0),
             key=lambda k: float(self.numbers.text(k)),
         )
+        if self.sign(ends[1] + -ends[0]) < 0:
+            raise Unevaluable(f"the ends of an integral are in the wrong order: {expr}")
         points = [ends[0], *inside, ends[1]]
         for left, right in pairwise(points):
             middle = self.numbers.midpoint(left, right)
@@ -580,15 +590,23 @@ class Evaluator:
         tails: list[Any] = []
         for end, sign in ((low, -1), (high, 1)):
             if end in (sp.oo, -sp.oo):
-                cut, bound = self._tail(expr.function, variable, sign, env)
+                other = high if sign == -1 else low
+                start = (
+                    self.numbers.rational(sp.S.Zero)
+                    if other in (sp.oo, -sp.oo)
+                    else self.evaluate(other, env)
+                )
+                cut, bound = self._tail(expr.function, variable, sign, start, env)
                 ends.append(cut)
                 tails.append(bound)
             else:
                 ends.append(self.evaluate(end, env))
         return ends, tails
 
-    def _tail(self, function: sp.Expr, variable: Any, sign: int, env: Environment) -> tuple[Any, Any]:
-        """Where an integral to infinity is cut, and a bound for what is cut off.
+    def _tail(
+        self, function: sp.Expr, variable: Any, sign: int, start: Any, env: Environment
+    ) -> tuple[Any, Any]:
+        """Where an integral from a start to infinity is cut, and a bound for what is cut off.
 
         Beyond the cut T the integrand is ``p(z) exp(q(z))`` with polynomials p and q, q concave. With
         p-bar the polynomial of absolute coefficients, ``p-bar(z) <= p-bar(T) exp((z - T) deg/T)`` and
@@ -598,8 +616,8 @@ class Evaluator:
         numbers = self.numbers
         kinks = [self.evaluate(k, env) for k in _kinks(function, variable)]
         reach = numbers.rational(sp.Integer(TAIL))
-        for kink in kinks:
-            reach = reach + kink * self.sign(kink)
+        for place in (start, *kinks):
+            reach = reach + place * self.sign(place)
         for _ in range(40):
             here = self.bound(env, {variable: reach * sign})
             smooth = self._branch(function, variable, here).subs(variable, sign * t)
@@ -683,10 +701,13 @@ def _kinks(function: sp.Expr, variable: Any) -> list[sp.Expr]:
     for switch in switches:
         if not switch.has(variable):
             continue
-        inner = switch.atoms(sp.Abs)
-        variants = (
-            [switch.xreplace({a: s * a.args[0] for a in inner}) for s in (1, -1)] if inner else [switch]
-        )
+        inner = sorted(switch.atoms(sp.Abs), key=sp.default_sort_key)
+        if any(a.args[0].has(sp.Abs) for a in inner):
+            raise Unevaluable(f"an absolute value inside another: {switch}")
+        variants = [
+            switch.xreplace({a: s * a.args[0] for a, s in zip(inner, signs, strict=True)})
+            for signs in product((1, -1), repeat=len(inner))
+        ]
         for variant in variants:
             poly = sp.Poly(sp.expand(variant), variable)
             if poly.degree() > 1:
@@ -703,6 +724,10 @@ def _polynomial_times_exponential(
     exponents = {f for a in smooth.atoms(phi) for f in (-(a.args[0] ** 2) / 2,) if f.has(t)}
     exponents |= {a.args[0] for a in smooth.atoms(sp.exp) if a.args[0].has(t)}
     q = sp.Add(*exponents)
+    decaying = (phi, sp.exp)
+    for term in sp.Add.make_args(sp.expand(smooth)):  # a term without the exponential does not decay
+        if sum(isinstance(f, decaying) and f.has(t) for f in sp.Mul.make_args(term)) != 1:
+            raise Unevaluable(f"no tail bound for {smooth}")
     flat = smooth.replace(
         lambda e: isinstance(e, phi) and e.has(t), lambda e: 1 / sp.sqrt(2 * sp.pi)
     ).replace(lambda e: isinstance(e, sp.exp) and e.has(t), lambda e: sp.S.One)

@@ -94,9 +94,11 @@ class Formula(Printable):
         DerivationError
             Names the step, the two sides, and a point where they differ.
         """
-        failures = self.check(seed).failures
-        if failures:
-            raise DerivationError(f"{self.name}: {failures[0]}")
+        check = self.check(seed)
+        if not check.ok:
+            raise DerivationError(
+                f"{self.name}: {check.failures[0] if check.failures else 'there are no steps'}"
+            )
 
     def _latex(self, printer: Any = None) -> str:
         return f"{latex(self.definition)} = {latex(self.closed_form)}"

@@ -8,11 +8,12 @@ from typing import Any
 import sympy as sp
 
 from derivations.machinery.domain import Domain
-from derivations.machinery.enclosure import Evaluator, arithmetic
+from derivations.machinery.enclosure import Evaluator, Unevaluable, arithmetic
 from derivations.machinery.prover import is_zero
 
 _FAR = 10**24
 _RATE = 10
+_MODERATE = sp.Integer(100)
 
 
 class LimitAtInfinity(sp.Expr):
@@ -36,7 +37,7 @@ class LimitAtInfinity(sp.Expr):
 
     @property
     def free_symbols(self) -> set[sp.Basic]:
-        """No symbol: the variable is bound."""
+        """The symbols besides the variable, which is bound."""
         return set(self.args[0].free_symbols - {self.args[1]})
 
     def doit(self, **_: Any) -> sp.Expr:
@@ -49,6 +50,9 @@ class LimitAtInfinity(sp.Expr):
 
     def _enclose(self, evaluator: Any, env: Any) -> Any:
         expr, variable, end = self.args
+        numbers = [abs(n) for n in expr.atoms(sp.Rational) if n != 0]
+        if self.free_symbols or not all(1 / _MODERATE <= n <= _MODERATE for n in numbers):
+            raise Unevaluable(f"how fast this limit is approached is not known: {expr}")
         place = sp.Integer(_FAR if end == sp.oo else -_FAR)
         # exp(-10^48/2) needs 48 digits more; the precision of balls belongs to the process and is set back
         value = Evaluator(arithmetic(4 * evaluator.numbers.digits)).at(expr, {variable: place})

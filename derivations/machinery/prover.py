@@ -1,12 +1,13 @@
 """Is this difference zero for all symbols in their domains?  Yes, or not known.
 
 Nothing here evaluates numerically and nothing here trusts SymPy to integrate or to take a limit that the
-certificate does not name: an integral is accepted on the derivative of its antiderivative.
+certificate does not name: an integral is accepted on the derivative of its antiderivative. Where a side has no
+value, as a quotient at a zero of its denominator, nothing is claimed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -90,24 +91,54 @@ class FundamentalTheorem:
         return is_zero(self.apply(left) - right, domain)
 
 
+class Derived(Protocol):
+    """A chain of equal expressions: what a derivation is to one that builds on it."""
+
+    @property
+    def definition(self) -> sp.Expr:
+        """Where it begins."""
+        ...
+
+    @property
+    def expressions(self) -> tuple[sp.Expr, ...]:
+        """All its expressions, the definition first."""
+        ...
+
+    @property
+    def conclusion(self) -> sp.Expr:
+        """Where it ends."""
+        ...
+
+
 @dataclass(frozen=True, init=False)
 class Lemmas:
-    """Equalities derived elsewhere: each left side, wherever it stands, is replaced by its right side.
+    """Equalities derived elsewhere: what a derivation begins with is replaced by what it ends with.
 
     Parameters
     ----------
-    *equalities
-        Pairs (definition, conclusion) of derivations that are checked on their own.
+    *derivations
+        Derivations, each a formula of the catalogue and checked there. Wherever their definition stands, or an
+        integral of a later step, their conclusion is put.
+    at
+        What is put in for their symbols.
     """
 
-    equalities: tuple[tuple[sp.Expr, sp.Expr], ...]
+    derivations: tuple[Derived, ...]
+    at: Mapping[sp.Symbol, sp.Expr]
 
-    def __init__(self, *equalities: tuple[sp.Expr, sp.Expr]) -> None:
-        object.__setattr__(self, "equalities", equalities)
+    def __init__(self, *derivations: Derived, at: Mapping[sp.Symbol, sp.Expr] | None = None) -> None:
+        object.__setattr__(self, "derivations", derivations)
+        object.__setattr__(self, "at", {} if at is None else at)
 
     def apply(self, expr: sp.Expr) -> sp.Expr:
         """The expression with every known left side replaced."""
-        return expr.xreplace(dict(self.equalities))
+        known = {
+            left.subs(self.at): derivation.conclusion.subs(self.at)
+            for derivation in self.derivations
+            for left in derivation.expressions
+            if left == derivation.definition or isinstance(left, sp.Integral)
+        }
+        return expr.xreplace(known)
 
     def proves(self, left: sp.Expr, right: sp.Expr, domain: Domain) -> bool:
         """Whether the two sides agree after replacement."""
@@ -138,6 +169,8 @@ class Reflection:
 
     def proves(self, left: sp.Expr, right: sp.Expr, domain: Domain) -> bool:
         """Whether the right side is the left one folded, integrals compared term by term."""
+        if not all(domain.orders(sp.S.Zero, i.limits[0][2]) for i in left.atoms(sp.Integral)):
+            return False
         return is_zero(self._by_linearity(self._folded(left)) - self._by_linearity(right), domain)
 
     def _folded(self, expr: sp.Expr) -> sp.Expr:
@@ -179,7 +212,7 @@ class SplitIntegral:
         (integral,) = whole
         ((variable, low, high),) = integral.limits
         factor = left.coeff(integral) if left != integral else sp.S.One
-        if left - factor * integral != 0 and sp.expand(left - factor * integral) != 0:
+        if sp.expand(left - factor * integral) != 0 or factor.has(variable):
             return False
         pieces = []
         for term in sp.Add.make_args(right):
@@ -187,6 +220,8 @@ class SplitIntegral:
             if len(inside) != 1 or inside[0].limits[0][0] != variable:
                 return False
             scale = term / inside[0]
+            if scale.has(variable):
+                return False
             pieces.append((inside[0].limits[0][1], inside[0].limits[0][2], scale * inside[0].function))
         return _cover(pieces, low, high, variable, factor * integral.function, domain)
 
@@ -210,6 +245,8 @@ def _cover(
         else:
             remaining.remove(piece)
         start, stop, claimed = piece
+        if not domain.orders(start, stop):
+            return False
         if not is_zero(resolve_between(integrand - claimed, variable, start, stop), domain):
             return False
         at = stop
@@ -285,6 +322,8 @@ def _combine_integrals(
         ((inner, low, high),) = integrals[0].limits
         if len(integrals) > 1 or (interval is not None and interval != (low, high)):
             return None
+        if (term / integrals[0]).has(variable):  # the symbol is taken: outside it means something else
+            return None
         interval = (low, high)
         integrand += (term / integrals[0]) * integrals[0].function.subs(inner, variable)
     return None if interval is None else (integrand, interval, remainder)
@@ -297,14 +336,40 @@ def prove(left: sp.Expr, right: sp.Expr, domain: Domain, by: Certificate | None 
     return is_zero(left - right, domain)
 
 
+def is_positive(expr: sp.Expr, domain: Domain) -> bool:
+    """Whether an expression is positive, by the signs of its symbols and one strict constraint of the domain."""
+    if sp.simplify(expr).is_positive:
+        return True
+    gap = sp.Symbol("gap_", positive=True)
+    for constraint in domain.constraints:
+        if isinstance(constraint, sp.StrictLessThan) and constraint.lhs.is_Symbol:
+            inside = sp.factor(sp.expand(expr.subs(constraint.lhs, constraint.rhs - gap)))
+            if inside.is_positive:
+                return True
+    return False
+
+
 def is_zero(expr: sp.Expr, domain: Domain) -> bool:
     """Whether algebra reduces the expression to zero, in every case of the domain."""
     if expr == 0:
         return True
+    if not _deltas_in_range(expr, domain):
+        return False
     if not domain.cases:
         return _reduces_to_zero(expr)
     expr = _differentiate(unfold(expr))  # before a case puts a value in for a variable
     return all(_reduces_to_zero(expr.subs(case.substitution)) for case in domain.cases)
+
+
+def _deltas_in_range(expr: sp.Expr, domain: Domain) -> bool:
+    """Whether each free index of a delta runs through the range of the sums over it, so that one term is hit."""
+    summed = {limit[0] for summation in expr.atoms(sp.Sum) for limit in summation.limits}
+    for summation in expr.atoms(sp.Sum):
+        free = {q for delta in summation.atoms(sp.KroneckerDelta) for q in delta.free_symbols} - summed
+        for _, low, high in summation.limits:
+            if any(domain.sets.get(q) != sp.Range(low, high + 1) for q in free):
+                return False
+    return True
 
 
 def _reduces_to_zero(expr: sp.Expr) -> bool:
@@ -319,7 +384,8 @@ def _differentiate(expr: sp.Expr) -> sp.Expr:
     expr = expr.replace(lambda e: isinstance(e, sp.Derivative), lambda e: e.doit(deep=False))
     expr = expr.replace(lambda e: getattr(e, "is_rule_of_differentiation", False), lambda e: e.doit())
     return expr.replace(
-        lambda e: isinstance(e, sp.Subs), lambda e: e.expr.subs(dict(zip(e.variables, e.point, strict=True)))
+        lambda e: isinstance(e, sp.Subs),
+        lambda e: e.expr.subs(dict(zip(e.variables, e.point, strict=True)), simultaneous=True),
     )
 
 

@@ -6,7 +6,9 @@ from typing import Any
 
 import sympy as sp
 
-from derivations.machinery.enclosure import Evaluator
+from derivations.machinery.enclosure import Evaluator, Unevaluable
+
+_PLACES = 24
 
 
 class _Solution(sp.Expr):
@@ -40,7 +42,7 @@ class _Solution(sp.Expr):
 
         at_left = sign(left)
         if at_left * sign(right) >= 0:
-            raise ValueError(f"no sign change between the ends of {self}")
+            raise Unevaluable(f"no sign change between the ends of {self}")
         half = evaluator.numbers.rational(sp.Rational(1, 2))
         for _ in range(180):
             middle = evaluator.numbers.exact_midpoint(left, right, half)
@@ -52,10 +54,29 @@ class _Solution(sp.Expr):
 
 
 class Minimiser(_Solution):
-    """The place between two ends where a function is least: its derivative changes sign there."""
+    """The place between two ends where a function is least: its derivative goes from minus to plus there.
+
+    That no other place between the ends does better is looked at, not proved, when it is evaluated.
+    """
 
     def _sign_changing(self) -> sp.Expr:
         return sp.Derivative(self.args[0], self.args[1])
+
+    def _enclose(self, evaluator: Any, env: Any) -> Any:
+        function, variable, low, high = self.args
+        found = super()._enclose(evaluator, env)
+        left, right = evaluator.evaluate(low, env), evaluator.evaluate(high, env)
+
+        def value(at: Any) -> Any:
+            return evaluator.evaluate(function, evaluator.bound(env, {variable: at}))
+
+        least = value(found)
+        for k in range(1, _PLACES):
+            share = evaluator.numbers.rational(sp.Rational(k, _PLACES))
+            elsewhere = value(left + (right - left) * share)
+            if evaluator.numbers.below(elsewhere, least):
+                raise Unevaluable(f"a place where the derivative vanishes, but not the least value: {self}")
+        return found
 
     def _latex(self, printer: Any) -> str:
         function, variable, low, high = (printer._print(arg) for arg in self.args)

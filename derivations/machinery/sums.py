@@ -36,7 +36,10 @@ def expand_sums(expr: sp.Expr) -> sp.Expr:
     if not expr.args or isinstance(expr, sp.Indexed):
         return expr
     if isinstance(expr, sp.Sum):
-        return _expand_sum(expr)
+        function = expand_sums(expr.function)
+        for index, low, high in expr.limits:  # the inner ones first
+            function = _expand_sum(function, index, low, high)
+        return function
     if isinstance(expr, sp.Integral | sp.Derivative):
         return expr
     args = [expand_sums(arg) if isinstance(arg, sp.Expr) else arg for arg in expr.args]
@@ -46,12 +49,7 @@ def expand_sums(expr: sp.Expr) -> sp.Expr:
     return rebuilt
 
 
-def _expand_sum(expr: sp.Sum) -> sp.Expr:
-    if len(expr.limits) != 1:
-        inner = sp.Sum(expr.function, *expr.limits[:-1])
-        return _expand_sum(sp.Sum(expand_sums(inner), expr.limits[-1]))
-    ((index, low, high),) = expr.limits
-    function = expand_sums(expr.function)
+def _expand_sum(function: sp.Expr, index: sp.Symbol, low: sp.Expr, high: sp.Expr) -> sp.Expr:
     return sp.Add(*[_sum_term(term, index, low, high) for term in sp.Add.make_args(sp.expand(function))])
 
 
@@ -67,7 +65,10 @@ def _sum_term(term: sp.Expr, index: sp.Symbol, low: sp.Expr, high: sp.Expr) -> s
             return constant * varying.xreplace({delta: sp.S.One}).subs(index, other[0])
     if varying == 1:
         return constant * (high - low + 1)
-    return constant * sp.Sum(varying.subs(index, INDEX), (INDEX, low, high))
+    name = INDEX
+    while varying.has(name) and name != index:  # the index of an inner sum
+        name = sp.Symbol(f"{name}_", integer=True, positive=True)
+    return constant * sp.Sum(varying.subs(index, name), (name, low, high))
 
 
 def contract(expr: sp.Expr) -> sp.Expr:
