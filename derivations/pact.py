@@ -309,14 +309,15 @@ class LargestDifference(sp.Expr):
 
     def _enclose(self, evaluator: Any, env: Any) -> Any:
         # Between kinks and half-way points the difference is linear in x with slope -1/alpha or 0: the supremum
-        # is within h/alpha of the largest value at a distance h on either side of these.
+        # is within h/alpha of the largest value at a distance h on either side of these. Moving x by a step inside
+        # (0, alpha) moves round(n x/alpha) and n x/alpha by one, so steps far from both ends repeat each other.
         if self.args[0] != StraightThrough(quantised(), alpha) - StraightThrough(clip(), alpha):
             raise Unevaluable(f"where this difference is largest is not known: {self.args[0]}")
         numbers = evaluator.numbers
         steps = evaluator.integer(n, env)
         h = numbers.rational(sp.Rational(1, 10**50))
         largest = numbers.rational(sp.S.Zero)
-        for k in range(2 * steps + 1):
+        for k in sorted({*range(2 * steps + 1)[:32], *range(2 * steps + 1)[-32:]}):
             place = env[alpha] * numbers.rational(sp.Rational(k, 2 * steps))
             for side in (-1, 1):
                 size = abs(evaluator.evaluate(self.args[0], evaluator.bound(env, {x: place + h * side})))

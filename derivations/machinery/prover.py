@@ -265,8 +265,13 @@ def resolve_between(expr: sp.Expr, variable: sp.Symbol, low: sp.Expr, high: sp.E
     # variable = low + t, high = low + t + width: put in for a symbol in which the ends are linear
     gap = high - low - t - width
     linear = [q for q in sorted(gap.free_symbols - {t, width}, key=str) if sp.diff(gap, q).is_number]
-    expr = expr.subs(variable, low + t)
-    return expr.subs(linear[0], sp.solve(gap, linear[0])[0]) if linear else expr
+    if linear:
+        return expr.subs(variable, low + t).subs(linear[0], sp.solve(gap, linear[0])[0])
+    between = (low + high * t) / (1 + t)
+    return expr.subs(variable, between).replace(
+        lambda e: isinstance(e, sp.Abs | sp.sign | sp.Heaviside | sp.Max | sp.Min),
+        lambda e: e.func(*[sp.factor(argument) for argument in e.args]),
+    )
 
 
 def boundary_value(primitive: sp.Expr, variable: sp.Symbol, end: sp.Expr) -> sp.Expr:
