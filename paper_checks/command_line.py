@@ -124,17 +124,31 @@ def _find(name: str) -> Formula:
 def _verify(arguments: argparse.Namespace) -> int:
     from paper_checks.verification import report, table, terminal_progress, verify, write_json
 
-    if arguments.json is not None and not arguments.json.parent.is_dir():
-        raise UsageError(f"--json: there is no folder {arguments.json.parent}")
+    if arguments.json is not None:
+        _refuse_unwritable(arguments.json)
     formulas = {name: _find(name) for name in arguments.names} or None
     results = verify(formulas, seed=arguments.seed, jobs=arguments.jobs, progress=terminal_progress())
+    unwritten = None
     if arguments.json is not None:  # before the table, which a reader may cut short
         try:
             write_json(report(results, arguments.seed), arguments.json)
-        except OSError as error:
-            raise UsageError(f"--json: {error}") from None
+        except OSError as error:  # the table is printed all the same: what was found is not lost
+            unwritten = UsageError(f"--json: {error}")
     print(table(results))
+    if unwritten is not None:
+        raise unwritten
     return 0 if all(r.holds for r in results) else 1
+
+
+def _refuse_unwritable(path: Path) -> None:
+    """Before minutes of work, not after."""
+    folder = path.resolve().parent
+    if not folder.is_dir():
+        raise UsageError(f"--json: there is no folder {folder}")
+    if path.is_dir():
+        raise UsageError(f"--json: {path} is a folder; name a file in it")
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        raise UsageError(f"--json: no permission to write {path}")
 
 
 def _list(_: argparse.Namespace) -> int:

@@ -245,13 +245,17 @@ def table(results: tuple[Verification, ...]) -> str:
     evidence = {s.evidence for r in results for s in r.check.steps} - {""}
     lines += [
         "",
-        f"{len(results)} formulas, {steps} steps: {sum(r.check.proved for r in results)} proved, "
+        f"{_count(len(results), 'formula')}, {_count(steps, 'step')}: {sum(r.check.proved for r in results)} proved, "
         f"{sum(r.check.enclosed for r in results)} {' and '.join(sorted(evidence)) or 'enclosed'}; "
-        f"{len(comparisons)} comparisons, coarsest resolution "
+        f"{_count(len(comparisons), 'comparison')}, coarsest resolution "
         f"{max((c.resolution for c in comparisons), default=0.0):.1e} (power {POWER}, "
         f"false alarm {FALSE_ALARM:g} for the run); {sum(not r.holds for r in results)} refuted",
     ]
     return "\n".join(lines)
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'s' if number != 1 else ''}"
 
 
 def report(results: tuple[Verification, ...], seed: int) -> dict[str, Any]:

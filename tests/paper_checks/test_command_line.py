@@ -99,8 +99,23 @@ def test_interrupt_ends_everything_without_debris(tmp_path: Path, whole_group: b
 
 def test_no_report_where_it_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", "batchnorm.inference", "--jobs", "1", "--json", str(tmp_path)]) == 2
-    assert "--json" in capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert out == ""  # refused before the work
+    assert "is a folder" in err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_results_are_printed_where_the_report_fails(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def disk_is_full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(verification, "write_json", disk_is_full)
+    assert main(["verify", "batchnorm.inference", "--jobs", "1", "--json", str(tmp_path / "r.json")]) == 2
+    out, err = capsys.readouterr()
+    assert "0 refuted" in out
+    assert "No space left" in err
 
 
 def test_a_report_replaces_the_last_one(tmp_path: Path) -> None:

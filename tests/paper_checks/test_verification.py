@@ -39,7 +39,7 @@ def test_report_is_written_whole_and_exit_status_is_zero(
     assert data["schema"] == "normquant.verify/1"
     assert [f["verdict"] for f in data["formulas"]] == ["holds"]
     assert list(tmp_path.iterdir()) == [file]
-    assert "1 formulas, 2 steps: 2 proved, 2 enclosed" in capsys.readouterr().out
+    assert "1 formula, 2 steps: 2 proved, 2 enclosed" in capsys.readouterr().out
 
 
 def test_every_experiment_names_formulas_that_exist() -> None:
