@@ -471,6 +471,7 @@ def _of(law: Law) -> tuple[Formula, ...]:
     printed = law == UNIFORM
     seven_tenths = sp.Rational(7, 10)
     in_words = f"{law.name} weights"
+    limit = ("The closed form for any threshold is continuous at delta = 0: also the limit delta -> 0.",)
     return (
         Formula(f"{name}.p_plus", f"P(tern(w) = 1), {in_words}", _derived(probability_plus, law, delta)),
         Formula(f"{name}.p_zero", f"Share of zeros, {in_words}", _derived(probability_zero, law, delta)),
@@ -535,11 +536,19 @@ def _of(law: Law) -> tuple[Formula, ...]:
             _minimal_error(law),
             related=(f"{name}.optimal_threshold", f"{name}.optimal_scale", f"{name}.binary_error"),
         ),
-        Formula(f"{name}.binary_variance", f"Variance of sign weights, {in_words}", _binary(law, "variance")),
-        Formula(
-            f"{name}.binary_scale", f"Scale of least error of sign weights, {in_words}", _binary(law, "scale")
+        *(
+            Formula(
+                f"{name}.binary_{which}",
+                f"{title} of sign weights, {in_words}",
+                _binary(law, which),
+                notes=limit,
+            )
+            for which, title in (
+                ("variance", "Variance"),
+                ("scale", "Scale of least error"),
+                ("error", "Least error"),
+            )
         ),
-        Formula(f"{name}.binary_error", f"Least error of sign weights, {in_words}", _binary(law, "error")),
     )
 
 

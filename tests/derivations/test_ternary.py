@@ -204,6 +204,19 @@ def test_sign_weights(law: Law) -> None:
     assert sp.simplify(formula(law, "binary_error").closed_form - (second_moment - mean**2)) == 0
 
 
+@each_law
+def test_sign_weights_are_the_limit_of_a_small_threshold(law: Law) -> None:
+    scale = formula(law, "optimal_scale").closed_form
+    error = formula(law, "error").closed_form.subs(s, scale)
+    for general, limit in (
+        (formula(law, "variance").closed_form, "binary_variance"),
+        (scale, "binary_scale"),
+        (error, "binary_error"),
+    ):
+        at_zero = sp.limit(general.rewrite(sp.erfc), delta, 0, "+")
+        assert sp.simplify(at_zero - formula(law, limit).closed_form) == 0
+
+
 # --- where the domain ends -----------------------------------------------------------------------------------
 
 
