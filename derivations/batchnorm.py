@@ -448,6 +448,12 @@ def _jacobian_trace() -> Derivation:
     return _summed(entries, WITHOUT_GRADIENTS, _jacobian_trace_entries)
 
 
+@cache
+def _gradient_gain() -> Derivation:
+    entries = total(total(_dy(j, i) ** 2, j), i) / m
+    return _summed(entries, WITHOUT_GRADIENTS, _jacobian_entries)
+
+
 # --- inference and running statistics --------------------------------------------------------------------------------
 
 
@@ -594,6 +600,18 @@ def formulas() -> tuple[Formula, ...]:
             notes=at_eps,
         ),
     )
+    gain = Formula(
+        "batchnorm.gradient_gain",
+        "Mean square of the input gradient for independent centred upstream gradients of variance 1",
+        _gradient_gain(),
+        (Source("sari2020", "2"),),
+        ("batchnorm.jacobian_trace",),
+        (
+            "The sum of the squares of the Jacobian over m: the expectation over upstream gradients with "
+            "E[g_j g_k] = delta_jk, averaged over the batch.",
+            "eps = 0: gamma^2/var (1 - 2/m); the two directions that BatchNorm removes are the missing share 2/m.",
+        ),
+    )
     idempotent = (
         "batchnorm.projection and batchnorm.projection_squared are equal: P is an orthogonal projection."
     )
@@ -655,7 +673,7 @@ def formulas() -> tuple[Formula, ...]:
             ),
         ),
     )
-    return gradients + statistics + matrix + projection + across + running
+    return gradients + statistics + matrix + (gain,) + projection + across + running
 
 
 def _jacobian_trace_entries(expr: sp.Expr) -> sp.Expr:

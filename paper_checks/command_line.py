@@ -96,6 +96,19 @@ def _parser() -> argparse.ArgumentParser:
     tex.add_argument("--derivation", action="store_true", help="the whole derivation")
     tex.set_defaults(run=_latex)
 
+    papers = commands.add_parser("papers", help="verdicts on what documents print")
+    papers.add_argument("id", nargs="?", metavar="ID", help="one document (all)")
+    papers.add_argument("label", nargs="?", metavar="LABEL", help="one equation of it")
+    papers.add_argument("--json", type=Path, metavar="FILE", help="write everything that was found to FILE")
+    papers.add_argument("--seed", type=_whole(0), default=0, metavar="N", help="seed of points and draws (0)")
+    papers.add_argument("--jobs", type=_whole(1), metavar="N", help="number of processes (all cores)")
+    papers.set_defaults(run=_papers)
+
+    errata = commands.add_parser("errata", help="errata sheet of a document")
+    errata.add_argument("id", nargs="?", metavar="ID", help="one document (all)")
+    errata.add_argument("--format", choices=("md", "latex"), default="md", help="Markdown (default) or LaTeX")
+    errata.set_defaults(run=_errata)
+
     evaluate = commands.add_parser("eval", help="value of a formula: normquant eval relu.mean a=-3.5")
     evaluate.add_argument("name", metavar="NAME")
     evaluate.add_argument("values", nargs="*", metavar="SYMBOL=VALUE", help="a sequence is x=1,2,3")
@@ -122,7 +135,8 @@ def _find(name: str) -> Formula:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from paper_checks.verification import report, table, terminal_progress, verify, write_json
+    from paper_checks.verification import report, table, verify, write_json
+    from paper_checks.workers import terminal_progress
 
     if arguments.json is not None:
         _refuse_unwritable(arguments.json)
@@ -149,6 +163,50 @@ def _refuse_unwritable(path: Path) -> None:
         raise UsageError(f"--json: {path} is a folder; name a file in it")
     if not os.access(path if path.exists() else folder, os.W_OK):
         raise UsageError(f"--json: no permission to write {path}")
+
+
+def _document_ids(id: str | None) -> tuple[str, ...]:
+    from paper_checks.papers import documents
+
+    if id is not None and id not in documents():
+        raise UsageError(f"no document is called {id!r}; there are {', '.join(documents())}")
+    return tuple(documents()) if id is None else (id,)
+
+
+def _papers(arguments: argparse.Namespace) -> int:
+    from paper_checks.papers import documents
+    from paper_checks.review import counts_table, details, judge_one, labels_table, report, review
+    from paper_checks.verification import write_json
+    from paper_checks.workers import terminal_progress
+
+    ids = _document_ids(arguments.id)
+    if arguments.label is not None:
+        document = documents()[arguments.id]
+        if arguments.label not in document.labels:
+            raise UsageError(
+                f"{document.id} has no label {arguments.label!r}; it has {', '.join(document.labels)}"
+            )
+        print(details(judge_one(document, arguments.label, arguments.seed)))
+        return 0
+    if arguments.json is not None:
+        _refuse_unwritable(arguments.json)
+    reviewed = review(ids, seed=arguments.seed, jobs=arguments.jobs, progress=terminal_progress())
+    if arguments.json is not None:
+        write_json(report(reviewed, arguments.seed), arguments.json)
+    print(counts_table(reviewed) if arguments.id is None else labels_table(reviewed[arguments.id]))
+    return 0
+
+
+def _errata(arguments: argparse.Namespace) -> int:
+    from paper_checks import errata
+    from paper_checks.papers import documents
+    from paper_checks.review import review
+    from paper_checks.workers import terminal_progress
+
+    reviewed = review(_document_ids(arguments.id), progress=terminal_progress())
+    sheet = errata.markdown if arguments.format == "md" else errata.latex
+    print(sheet(documents(), reviewed), end="")
+    return 0
 
 
 def _list(_: argparse.Namespace) -> int:

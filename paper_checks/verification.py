@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import multiprocessing
 import os
 import platform
-import signal
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Mapping
+from concurrent.futures import Future, as_completed
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -24,10 +20,9 @@ from derivations import DerivationCheck, Formula, catalog
 from derivations.machinery.derivation import Failure, StepCheck
 from numeric.monte_carlo import FALSE_ALARM, POWER, Estimate
 from paper_checks.experiments import Measurement, experiments
+from paper_checks.workers import Progress, inherited_by_workers, workers
 
 SCHEMA = "normquant.verify/1"
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -110,9 +105,9 @@ def verify(
     chosen = [(s, e) for s, e in enumerate(experiments()) if set(e.formulas) & set(formulas)]
     checks: dict[str, tuple[DerivationCheck, float]] = {}
     measured: dict[int, tuple[list[Measurement], float]] = {}
-    with _pool(jobs) as pool:
+    with workers(jobs) as pool:
         pending: dict[Future[Any], tuple[str, Any]] = {}
-        with _as_for_workers():
+        with inherited_by_workers():
             for stream, _ in chosen:  # the long ones first
                 pending[pool.submit(_run, stream, seed)] = ("experiment", stream)
             for name, formula in formulas.items():
@@ -134,47 +129,6 @@ def verify(
         comparisons = tuple(_compare(formula, m, statistical) for m in own)
         result.append(Verification(name, check, comparisons, seconds))
     return tuple(result)
-
-
-@contextmanager
-def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes that do not outlive an interrupt or a failure."""
-    methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-    others = set(multiprocessing.active_children())
-    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        try:
-            yield pool
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in set(multiprocessing.active_children()) - others:
-                process.terminate()
-            raise
-
-
-@contextmanager
-def _as_for_workers() -> Iterator[None]:
-    """What processes inherit that start meanwhile: deaf to Ctrl-C, and one thread of linear algebra.
-
-    An interrupt is for the parent, which ends its workers. The threads of BLAS would contend with the
-    processes, and the order of their sums would depend on their number.
-    """
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    mask = None
-    if hasattr(signal, "pthread_sigmask"):
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    os.environ.update(dict.fromkeys(names, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-        if mask is not None:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _check(formula: Formula, seed: int) -> tuple[DerivationCheck, float]:
@@ -333,15 +287,3 @@ def write_json(data: dict[str, Any], path: Path) -> None:
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
-
-
-def terminal_progress() -> Progress | None:
-    """One line that rewrites itself on a terminal, nothing in a pipe."""
-    if not sys.stderr.isatty():
-        return None
-
-    def show(done: int, total: int, name: str) -> None:
-        end = "\r\033[K" if done == total else ""
-        print(f"\r\033[K[{done}/{total}] {name}", end=end, file=sys.stderr, flush=True)
-
-    return show

@@ -253,6 +253,7 @@ class Evaluator:
     def __init__(self, numbers: BallArithmetic | SampleArithmetic | None = None) -> None:
         self.numbers = numbers if numbers is not None else arithmetic()
         self._sums: dict[Any, tuple[list[Any], Any]] = {}
+        self._symbols: dict[sp.Expr, set[Any]] = {}
 
     def at(self, expr: sp.Expr, point: Point) -> Any:
         """The value of the expression at a point of a domain."""
@@ -294,6 +295,10 @@ class Evaluator:
 
     def exactly(self, expr: sp.Expr, env: Environment) -> sp.Expr:
         """The expression with every symbol that has a rational value replaced by it."""
+        if isinstance(expr, sp.Symbol):  # an index or a batch size, mostly
+            return env.get(("exact", expr), expr)
+        if isinstance(expr, sp.Rational):
+            return expr
         return expr.subs({k[1]: v for k, v in env.items() if isinstance(k, tuple) and k[0] == "exact"})
 
     @staticmethod
@@ -345,9 +350,10 @@ class Evaluator:
 
     def _integer_power(self, base: Any, exponent: int) -> Any:
         # By multiplication: a ball around zero to an integer power is nan in some versions of python-flint.
-        result = self.numbers.rational(sp.S.One)
-        for _ in range(abs(exponent)):
-            result = result * base
+        result, square = self.numbers.rational(sp.S.One), base
+        for bit in reversed(f"{abs(exponent):b}"):
+            result = result * square if bit == "1" else result
+            square = square * square
         return 1 / result if exponent < 0 else result
 
     def sign(self, x: Any) -> int:
@@ -472,7 +478,9 @@ class Evaluator:
     def _sum(self, expr: sp.Sum, env: Environment) -> Any:
         # The statistics of a batch stand in every term of every sum over it: each is computed once. The key
         # holds the values themselves, so that no value is mistaken for another that has its address.
-        used = {getattr(s, "label", s) for s in expr.free_symbols}
+        if expr not in self._symbols:
+            self._symbols[expr] = {getattr(s, "label", s) for s in expr.free_symbols}
+        used = self._symbols[expr]
         relevant = [v for s, v in env.items() if getattr(s, "label", s) in used or isinstance(v, list)]
         key = (expr, tuple(id(value) for value in relevant))
         if key not in self._sums:
@@ -652,7 +660,7 @@ def decimal(expr: sp.Expr, point: Point, digits: int) -> sp.Float:
         Where there is no finite value, or none to so many digits.
     """
     before = None
-    for factor in (1, 2, 4, 8):
+    for factor in (1, 2, 4, 8, 16, 32):
         evaluator = Evaluator(arithmetic(factor * max(DIGITS, digits + 20)))
         try:
             value = evaluator.at(expr, point)

@@ -8,6 +8,7 @@ import sympy as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
+from derivations import find
 from derivations.machinery.enclosure import Evaluator, Unevaluable, decimal
 from derivations.normal import Phi, phi
 
@@ -69,3 +70,12 @@ def test_derivatives_share_nothing_with_sympy_diff(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(sp.Derivative, "doit", fail)
     found = decimal(expr, {a: sp.Rational(2, 3)}, 30)
     assert abs(found - expected) < sp.Float(10) ** -28
+
+
+def test_powers_with_huge_exponents_take_no_time() -> None:
+    assert str(find("pact.difference_bound").evaluate(3, b=10**400)).startswith("6.18e-30102999566398")
+
+
+def test_values_that_only_hundreds_of_digits_tell_from_zero() -> None:
+    tail = find("relu.mean").evaluate(3, a=-(10**200))
+    assert 0 < tail < sp.Rational(1, 10) ** 1000

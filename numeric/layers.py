@@ -1,0 +1,84 @@
+"""Layers at random initialisation, simulated: what they hand on, forward and backward.
+
+A layer is linear, then BatchNorm, then ReLU. Derivatives are complex steps of the forward pass along random
+tangents: the mean square of a gradient is a Frobenius norm, and that is the same for a matrix and its transpose.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numeric.monte_carlo import Array, Estimate, sample_means
+
+_STEP = 1e-150
+
+
+def ternary_weights(rng: np.random.Generator, n_in: int, shape: tuple[int, ...]) -> Array:
+    """Ternary weights of uniform ones on ``(-sqrt(6/n_in), sqrt(6/n_in))`` at the threshold 0.7 E|w|.
+
+    Parameters
+    ----------
+    rng
+        Generator.
+    n_in
+        Fan-in of the layer.
+    shape
+        Shape of the weights.
+    """
+    end = np.sqrt(6 / n_in)
+    weights = rng.uniform(-end, end, shape)
+    return np.where(np.abs(weights) > 0.7 * end / 2, np.sign(weights), 0.0)
+
+
+def batch_variance(n_in: int, batch: int, draws: int, *, seed: int, stream: int) -> Estimate:
+    """Variance across a batch, unbiased, of one output of a ternary linear layer; its mean over weights.
+
+    The inputs are ReLUs of independent standard normal numbers.
+
+    Parameters
+    ----------
+    n_in, batch
+        Fan-in and batch size, at least 2.
+    draws, seed, stream
+        As in :func:`numeric.monte_carlo.sample_means`; one draw is one neuron on one batch.
+    """
+
+    def statistics(rng: np.random.Generator, n: int) -> Array:
+        weights = ternary_weights(rng, n_in, (n_in, n))
+        out = np.zeros((batch, n))
+        for k in range(n_in):
+            out += np.maximum(rng.standard_normal((batch, n)), 0.0) * weights[k]
+        return np.asarray(out.var(axis=0, ddof=1))[None, :]
+
+    return sample_means(statistics, draws, seed=seed, stream=stream).of(lambda t: float(t[0]))
+
+
+def gradient_gain(widths: tuple[int, int, int], batch: int, *, seed: int) -> float:
+    """Mean square of the gradient before one BatchNorm over that before the next, in ternary layers with ReLU.
+
+    Parameters
+    ----------
+    widths
+        Neurons of the layer before, of this layer, and of the next one.
+    batch
+        Batch size.
+    seed
+        Seed of inputs, weights and tangents.
+    """
+    rng = np.random.default_rng(seed)
+    before, here, after = widths
+    inputs = np.maximum(rng.standard_normal((batch, before)), 0.0)
+    preactivations = inputs @ ternary_weights(rng, before, (before, here))
+    tangent = rng.standard_normal((batch, here))
+    following = _relu_of_batchnorm(preactivations + 1j * _STEP * tangent) @ ternary_weights(
+        rng, here, (here, after)
+    )
+    moved = np.asarray(following.imag / _STEP, dtype=np.float64)
+    return float((moved**2).sum() / (batch * here))
+
+
+def _relu_of_batchnorm(z: NDArray[np.complex128]) -> NDArray[np.complex128]:
+    centred = z - z.mean(axis=0)
+    y = centred / np.sqrt((centred**2).mean(axis=0))
+    return np.asarray(np.where(y.real > 0, y, 0.0))

@@ -1,0 +1,154 @@
+"""The verdict on every claim of the documents."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+from concurrent.futures import Future, as_completed
+from typing import Any
+
+from paper_checks.claim import Record, Verdict, judge
+from paper_checks.papers import Document, documents
+from paper_checks.workers import Progress, inherited_by_workers, workers
+
+SCHEMA = "normquant.papers/1"
+
+Reviewed = Mapping[str, tuple[Record, ...]]
+"""The records of each document, in the order of its labels."""
+
+
+def review(
+    ids: tuple[str, ...] | None = None,
+    *,
+    seed: int = 0,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> Reviewed:
+    """Judge claims.
+
+    Parameters
+    ----------
+    ids
+        The documents; all when None.
+    seed
+        Seed of points and draws.
+    jobs
+        Number of processes; all cores when None. No result depends on it.
+    progress
+        Called with the number of claims done, their total, and the last one's label.
+
+    Raises
+    ------
+    ClaimError
+        When the record of a claim is not complete.
+    """
+    chosen = {id: documents()[id] for id in (documents() if ids is None else ids)}
+    jobs = (os.cpu_count() or 1) if jobs is None else jobs
+    if jobs < 1:
+        raise ValueError(f"jobs must be at least 1, got {jobs}")
+    found: dict[tuple[str, int], Record] = {}
+    with workers(jobs) as pool:
+        pending: dict[Future[Record], tuple[str, int]] = {}
+        with inherited_by_workers():
+            for id, document in chosen.items():
+                for number in range(len(document.claims)):
+                    pending[pool.submit(_judge, id, number, seed)] = (id, number)
+        for done, future in enumerate(as_completed(pending), 1):
+            id, number = pending[future]
+            found[id, number] = future.result()
+            if progress is not None:
+                progress(done, len(pending), f"{id} ({found[id, number].label})")
+    return {id: tuple(found[id, n] for n in range(len(d.claims))) for id, d in chosen.items()}
+
+
+def _judge(id: str, number: int, seed: int) -> Record:
+    document = documents()[id]
+    return judge(document.claims[number], seed, document.letters)
+
+
+def judge_one(document: Document, label: str, seed: int = 0) -> Record:
+    """The verdict on one claim.
+
+    Raises
+    ------
+    KeyError
+        When the document has no such label.
+    """
+    for claim in document.claims:
+        if claim.label == label:
+            return judge(claim, seed, document.letters)
+    raise KeyError(label)
+
+
+def counts_table(reviewed: Reviewed) -> str:
+    """How often each verdict was given, one line for each document."""
+    verdicts = list(Verdict)
+    width = max(map(len, reviewed))
+    lines = [f"{'document':{width}}  claims  " + "  ".join(verdicts)]
+    lines.append("-" * len(lines[0]))
+    for id, records in reviewed.items():
+        counts = Counter(record.verdict for record in records)
+        cells = "  ".join(f"{counts[v]:{len(v)}}" for v in verdicts)
+        lines.append(f"{id:{width}}  {len(records):6}  {cells}")
+    return "\n".join(lines)
+
+
+def labels_table(records: tuple[Record, ...]) -> str:
+    """One line for each label: label, verdict, what it is about."""
+    width = max(len(record.label) for record in records)
+    return "\n".join(
+        f"{record.label:{width}}  {record.verdict:11}  {record.about}"
+        + (f" [{record.cause}]" if record.cause else "")
+        for record in records
+    )
+
+
+def details(record: Record) -> str:
+    """Everything that was found about one claim."""
+    lines = [f"{record.label}: {record.about}", "", f"printed      {record.printed}"]
+    if record.corrected:
+        lines.append(f"corrected    {record.corrected}")
+    if record.exact:
+        lines.append(f"exact        {record.exact}")
+    cause = f" ({record.cause})" if record.cause else ""
+    lines.append(f"verdict      {record.verdict}{cause}")
+    if record.counterexample:
+        lines += [
+            f"{'at' if n == 0 else '':12} {s} = {v}" for n, (s, v) in enumerate(record.counterexample.items())
+        ]
+    if record.error_order:
+        lines.append(f"error        {record.error_order}")
+    for name in ("evidence", "assumptions", "sources"):
+        lines += [f"{name if n == 0 else '':12} {text}" for n, text in enumerate(getattr(record, name))]
+    if record.consequence:
+        lines.append(f"consequence  {record.consequence}")
+    return "\n".join(lines)
+
+
+def report(reviewed: Reviewed, seed: int) -> dict[str, Any]:
+    """The records as JSON data, schema ``normquant.papers/1``."""
+    return {
+        "schema": SCHEMA,
+        "seed": seed,
+        "claims": [
+            {
+                "paper": id,
+                "label": record.label,
+                "about": record.about,
+                "verdict": str(record.verdict),
+                "cause": None if record.cause is None else str(record.cause),
+                "printed": record.printed,
+                "corrected": record.corrected,
+                "counterexample": None if record.counterexample is None else dict(record.counterexample),
+                "exact": record.exact,
+                "error_order": record.error_order,
+                "evidence": list(record.evidence),
+                "consequence": record.consequence,
+                "assumptions": list(record.assumptions),
+                "sources": list(record.sources),
+            }
+            for id, records in reviewed.items()
+            for record in records
+        ],
+    }
