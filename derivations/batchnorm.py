@@ -17,6 +17,7 @@ from functools import cache
 from typing import Any
 
 import sympy as sp
+from sympy.printing.precedence import PRECEDENCE
 
 from derivations.machinery.abbreviation import Abbreviation
 from derivations.machinery.derivation import Derivation
@@ -106,8 +107,10 @@ class BatchVariance(Abbreviation):
         """The variance written out."""
         return batch_variance()
 
-    def _latex(self, printer: Any, exp: str | None = None) -> str:
-        return r"\sigma^{2}" if exp is None else rf"\left(\sigma^{{2}}\right)^{{{exp}}}"
+    precedence = PRECEDENCE["Pow"]  # the name is a power itself: a power of it needs brackets
+
+    def _latex(self, printer: Any) -> str:
+        return r"\sigma^{2}"
 
     def _sympystr(self, printer: Any) -> str:
         return "var"
@@ -125,11 +128,10 @@ class Xhat(Abbreviation):
         """The quotient written out."""
         return normalised(*self.args)
 
-    def _latex(self, printer: Any, exp: str | None = None) -> str:
+    def _latex(self, printer: Any) -> str:
         index, added = self.args
-        power = "" if exp is None else f"^{{{exp}}}"
         name = "z" if added == 0 else r"\hat{x}"
-        return rf"{name}_{{{printer._print(index)}}}{power}"
+        return rf"{name}_{{{printer._print(index)}}}"
 
     def _sympystr(self, printer: Any) -> str:
         index, added = self.args

@@ -24,9 +24,13 @@ def workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
         try:
             yield pool
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in set(multiprocessing.active_children()) - others:
+            # First the processes, then the pool: one that is still starting needs the pool's semaphores.
+            started = set(multiprocessing.active_children()) - others
+            for process in started:
                 process.terminate()
+            for process in started:
+                process.join()
+            pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
