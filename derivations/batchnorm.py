@@ -451,7 +451,7 @@ def _jacobian_trace() -> Derivation:
 
 
 @cache
-def _gradient_gain() -> Derivation:
+def _grad_gain() -> Derivation:
     entries = total(total(_dy(j, i) ** 2, j), i) / m
     return _summed(entries, WITHOUT_GRADIENTS, _jacobian_entries)
 
@@ -603,9 +603,9 @@ def formulas() -> tuple[Formula, ...]:
         ),
     )
     gain = Formula(
-        "batchnorm.gradient_gain",
+        "batchnorm.grad_gain",
         "Mean square of the input gradient for independent centred upstream gradients of variance 1",
-        _gradient_gain(),
+        _grad_gain(),
         (Source("sari2020", "2"),),
         ("batchnorm.jacobian_trace",),
         (

@@ -144,7 +144,7 @@ def _batchnorm(m: int, eps: float) -> Experiment:
             **{name: measured[name] for name in ("grad_gamma", "grad_beta", "grad_mean", "grad_variance")},
             **{f"grad_input_{name}": value for name, value in together.items()},
             "jacobian_trace": np.trace(jacobian),
-            "gradient_gain": (jacobian**2).sum() / m,
+            "grad_gain": (jacobian**2).sum() / m,
             "xhat_norm": xhat @ xhat,
         }
         per_sample = {

@@ -231,7 +231,7 @@ def _backward_variance() -> Claim:
     )
 
 
-_GAIN = "batchnorm.gradient_gain"
+_GAIN = "batchnorm.grad_gain"
 
 
 def _through_batchnorm() -> Claim:
