@@ -11,11 +11,13 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
 import sympy as sp
 
+from derivations.machinery.abbreviation import unfold
 from derivations.machinery.derivation import Derivation, DerivationCheck, Failure
 from derivations.machinery.domain import Domain, Point
 from derivations.machinery.enclosure import Evaluator, decimal
@@ -79,18 +81,21 @@ class Trial:
 
 @dataclass(frozen=True)
 class Approximation:
-    """In what limit the printed side becomes true.
+    """In what sense the printed side is true.
 
     Attributes
     ----------
-    large
-        The symbol that goes to infinity.
     typical
         The point at which the size of the error is stated.
+    large
+        The symbol that goes to infinity; None where the printed side is right up to a constant factor.
+    scales
+        The symbols that the constant factor may not depend on: what the printed side says about them is exact.
     """
 
-    large: sp.Symbol
     typical: Mapping[Any, Any]
+    large: sp.Symbol | None = None
+    scales: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -160,13 +165,15 @@ class Inequality:
     ----------
     label, about, printed, cause, consequence, assumptions, sources
         As for a :class:`Claim`.
-    left, right
-        The two sides, transcribed.
-    strict
-        Whether they may not be equal.
     gap
         The derivation of ``right - left``; where the inequality is true it ends with an expression that is visibly
         positive, or not negative where it is not strict.
+    strict
+        Whether the sides may not be equal.
+    corrected
+        LaTeX of a true statement, where the inequality is false.
+    experiment
+        Called with a seed: trials of the gap.
     """
 
     label: str
@@ -174,10 +181,65 @@ class Inequality:
     printed: str
     gap: Derivation
     strict: bool = False
+    corrected: str | None = None
     cause: Cause | None = None
     consequence: Callable[[], str] | None = None
+    experiment: Callable[[int], list[Trial]] | None = None
     assumptions: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What is introduced, not claimed; ``use`` says whether the document keeps to it.
+
+    Where the definition is one of the package, a :class:`Claim` that ``defines`` compares the two instead.
+    """
+
+    label: str
+    about: str
+    printed: str
+    use: tuple[str, ...]
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What only training can show; ``found`` says what was computed or run instead, or why nothing was."""
+
+    label: str
+    about: str
+    printed: str
+    found: Callable[[int], tuple[str, ...]]
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """Numbers as printed: each must be what the exact value rounds to.
+
+    Attributes
+    ----------
+    label, about, printed, cause, consequence, assumptions, sources
+        As for a :class:`Claim`.
+    cells
+        Name of the cell, the number as printed, and the derivation of the exact value.
+    experiment
+        Called with a seed: for each cell whose value is refuted, by name, a second route to the value.
+    """
+
+    label: str
+    about: str
+    printed: str
+    cells: tuple[tuple[str, str, Derivation], ...]
+    cause: Cause | None = None
+    consequence: Callable[[], str] | None = None
+    experiment: Callable[[int], Mapping[str, float]] | None = None
+    assumptions: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+
+
+AnyClaim = Claim | Inequality | Definition | Observation | Table
 
 
 @dataclass(frozen=True)
@@ -229,7 +291,7 @@ Letters = Mapping[Any, str]
 """How a document writes symbols of the package, as LaTeX."""
 
 
-def judge(claim: Claim | Inequality, seed: int = 0, letters: Letters | None = None) -> Record:
+def judge(claim: AnyClaim, seed: int = 0, letters: Letters | None = None) -> Record:
     """The verdict on a claim, and what it rests on.
 
     Parameters
@@ -250,6 +312,17 @@ def judge(claim: Claim | Inequality, seed: int = 0, letters: Letters | None = No
     letters = {} if letters is None else letters
     if isinstance(claim, Inequality):
         return _judge_inequality(claim, seed)
+    if isinstance(claim, Table):
+        return _judge_table(claim, seed)
+    if isinstance(claim, Definition):
+        return Record(
+            claim.label, claim.about, Verdict.DEFINITION, claim.printed, claim.use, sources=claim.sources
+        )
+    if isinstance(claim, Observation):
+        found = claim.found(seed)
+        return Record(
+            claim.label, claim.about, Verdict.EMPIRICAL, claim.printed, found, sources=claim.sources
+        )
     check = claim.as_printed.check(seed)
     failure = check.failures[0] if check.failures else None
     if failure is None and check.ok:
@@ -286,23 +359,32 @@ def _refuted(claim: Claim, failure: Failure, truth: DerivationCheck, seed: int, 
     )
 
 
-def _approximate(claim: Claim, limit: Approximation, truth: DerivationCheck, letters: Letters) -> Record:
+def _approximate(claim: Claim, sense: Approximation, truth: DerivationCheck, letters: Letters) -> Record:
     exact = claim.truth.conclusion
-    error = sp.simplify(claim.right / exact - 1)
-    for order in _ORDERS:
-        leading = sp.limit(error * limit.large**order, limit.large, sp.oo)
-        if leading != 0:
-            break
-    if not leading.is_finite or leading == 0:
-        raise ClaimError(f"{claim.label} does not become true for large {limit.large}")
-    size = decimal(error, dict(limit.typical), 3)
-    where = ", ".join(f"{symbol} = {value}" for symbol, value in limit.typical.items())
+    where = ", ".join(f"{symbol} = {value}" for symbol, value in sense.typical.items())
+    if sense.large is None:
+        factor = sp.simplify(unfold(exact / claim.right))
+        if factor.has(*sense.scales) or not sense.scales:
+            raise ClaimError(f"{claim.label}: the factor {factor} is not constant in {sense.scales}")
+        size = decimal(factor, dict(sense.typical), 6)
+        evidence = f"true over printed: {factor}, whatever {', '.join(map(str, sense.scales))}"
+        order = f"a constant factor; {size}" + (f" at {where}" if where else "")
+    else:
+        error = sp.simplify(unfold(claim.right / exact - 1))
+        for power in _ORDERS:
+            leading = sp.limit(error * sense.large**power, sense.large, sp.oo)
+            if leading != 0:
+                break
+        if not leading.is_finite or leading == 0:
+            raise ClaimError(f"{claim.label} does not become true for large {sense.large}")
+        evidence = f"limit of the error times {sense.large}^{power}: {leading}"
+        order = f"{sense.large}^-{power}; {decimal(error, dict(sense.typical), 3)} at {where}"
     return _record(
         claim,
         Verdict.APPROXIMATE,
-        ("exact: " + _steps(truth), f"limit of the error times {limit.large}^{order}: {leading}"),
+        ("exact: " + _steps(truth), evidence),
         exact=_statement(claim, letters),
-        error_order=f"{limit.large}^-{order}; {size} at {where}",
+        error_order=order,
         consequence=claim.consequence() if claim.consequence else None,
     )
 
@@ -317,19 +399,74 @@ def _judge_inequality(claim: Inequality, seed: int) -> Record:
         point = domain.sample(rng)
         sign = evaluator.sign(evaluator.at(gap, point))
         if sign < 0 or (claim.strict and sign == 0):
-            if claim.cause is None or claim.consequence is None:
-                raise ClaimError(f"{claim.label} fails at {point}, but cause or consequence is missing")
-            return _record(
-                claim,
-                Verdict.REFUTED,
-                (f"counterexample by {evaluator.numbers.evidence} evaluation",),
-                cause=claim.cause,
-                counterexample=_sides(gap, sp.S.Zero, point),
-                consequence=claim.consequence(),
-            )
+            return _refuted_inequality(claim, point, seed)
     if not (is_positive(gap, domain) or (not claim.strict and gap.is_nonnegative)):
         raise ClaimError(f"{claim.label}: held at {_POINTS} points, but not shown")
     return _record(claim, Verdict.CONFIRMED, (_steps(check), f"the gap is positive; {_POINTS} points"))
+
+
+def _refuted_inequality(claim: Inequality, point: Point, seed: int) -> Record:
+    if None in (claim.cause, claim.consequence, claim.corrected, claim.experiment):
+        raise ClaimError(
+            f"{claim.label} fails at {point}, but cause, consequence, correction or experiment is missing"
+        )
+    assert claim.experiment is not None
+    assert claim.consequence is not None
+    evidence, refuted = [], False
+    for trial in claim.experiment(seed):
+        true = float(decimal(claim.gap.conclusion, dict(trial.point), 17))
+        if trial.refutes(true, TRIALS):
+            raise ClaimError(f"{claim.label}: the experiment finds {trial}, the derivation {true:.9g}")
+        refuted |= trial.refutes(0.0, TRIALS) and (true < 0 or claim.strict)
+        evidence.append(f"experiment: right minus left is {trial}; {true:.6g} by the derivation")
+    if not refuted:
+        raise ClaimError(f"{claim.label} fails at {point}, but no experiment says so: {evidence}")
+    return _record(
+        claim,
+        Verdict.REFUTED,
+        ("counterexample by evaluation", *evidence),
+        cause=claim.cause,
+        corrected=claim.corrected,
+        counterexample=_sides(claim.gap.definition, sp.S.Zero, point, ("right minus left", "at least")),
+        consequence=claim.consequence(),
+    )
+
+
+def _judge_table(claim: Table, seed: int) -> Record:
+    evidence, wrong = [], {}
+    for name, printed, value in claim.cells:
+        check = value.check(seed)
+        if value.steps and not check.ok:
+            raise ClaimError(f"{claim.label}, {name}: the value does not hold: {check.failures[0]}")
+        exact = sp.Rational(decimal(value.conclusion, {}, DIGITS))
+        unit = sp.Rational(10) ** Decimal(printed).as_tuple().exponent
+        rounds = abs(exact - sp.Rational(printed)) <= unit / 2
+        evidence.append(f"{name}: {float(exact):.6g}, printed {printed}" + ("" if rounds else " (wrong)"))
+        if not rounds:
+            wrong[name] = (printed, exact)
+    if not wrong:
+        return _record(claim, Verdict.CONFIRMED, tuple(evidence))
+    if claim.cause is None or claim.consequence is None or claim.experiment is None:
+        raise ClaimError(f"{claim.label}: {wrong}, but cause, consequence or second route is missing")
+    for name, found in claim.experiment(seed).items():
+        printed, exact = wrong[name]
+        if not abs(found - exact) < abs(exact - sp.Rational(printed)) / 4:
+            raise ClaimError(f"{claim.label}, {name}: second route {found}, first {float(exact)}")
+        evidence.append(f"experiment: {name} is {found:.4g}")
+    first = next(iter(wrong))
+    return _record(
+        claim,
+        Verdict.REFUTED,
+        tuple(evidence),
+        cause=claim.cause,
+        corrected=r",\; ".join(rf"\text{{{n}}}: {float(v):.4g}" for n, (_, v) in wrong.items()),
+        counterexample={
+            "cell": first,
+            "true": f"{float(wrong[first][1]):.15g}",
+            "printed": wrong[first][0],
+        },
+        consequence=claim.consequence(),
+    )
 
 
 def _experiment(claim: Claim, seed: int, refuted: bool) -> tuple[bool, tuple[str, ...]]:
@@ -351,7 +488,9 @@ def _experiment(claim: Claim, seed: int, refuted: bool) -> tuple[bool, tuple[str
     return found, tuple(evidence)
 
 
-def _record(claim: Claim | Inequality, verdict: Verdict, evidence: tuple[str, ...], **found: Any) -> Record:
+def _record(
+    claim: Claim | Inequality | Table, verdict: Verdict, evidence: tuple[str, ...], **found: Any
+) -> Record:
     return Record(
         claim.label,
         claim.about,
@@ -386,12 +525,14 @@ def _method(check: DerivationCheck) -> str:
     return " and ".join(sorted({s.evidence for s in check.steps} - {""})) or "not evaluated"
 
 
-def _sides(left: sp.Expr, right: sp.Expr, point: Point) -> dict[str, str]:
+def _sides(
+    left: sp.Expr, right: sp.Expr, point: Point, names: tuple[str, str] = ("true", "printed")
+) -> dict[str, str]:
     """A point and the two sides there, by name."""
     evaluator = Evaluator()
     values = {
         name: evaluator.numbers.text(evaluator.at(e, point), DIGITS)
-        for name, e in (("true", left), ("printed", right))
+        for name, e in zip(names, (left, right), strict=True)
     }
     where = {str(s): ", ".join(map(str, v)) if isinstance(v, tuple) else str(v) for s, v in point.items()}
     return {**where, **values}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
 
-from paper_checks.claim import Claim, Inequality, Letters
+from paper_checks.claim import AnyClaim, Letters
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Document:
     title: str
     where: str
     labels: tuple[str, ...]
-    claims: tuple[Claim | Inequality, ...]
+    claims: tuple[AnyClaim, ...]
     letters: Letters
 
 

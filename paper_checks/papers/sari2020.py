@@ -20,6 +20,7 @@ from derivations.relu import a, expectation, gate, relu, z
 from numeric import batchnorm as measured_batchnorm
 from numeric import layers
 from paper_checks.claim import Approximation, Cause, Claim, Inequality, Trial
+from paper_checks.transcription import exact_point, from_catalogue
 
 TITLE = "Batch normalization in quantized networks"
 WHERE = "arXiv:2004.14214"
@@ -61,14 +62,6 @@ def _batch(*sequences: Any, index: bool) -> Domain:
         sets[i] = sp.Range(1, m + 1)
     sets |= {**dict.fromkeys(sequences, sp.S.Reals), **_REAL}
     return Domain(sets, (sp.Ne(bn.VARIANCE, 0),), dict.fromkeys(sequences, m))
-
-
-def _from_catalogue(name: str, domain: Domain, at: dict[Any, Any]) -> Derivation:
-    """A formula of the catalogue at some values of its symbols."""
-    formula = find(name)
-    lemma = Lemmas(formula.derivation, at=at)
-    begun = Derivation.begin(formula.definition.subs(at), domain)
-    return begun.step(name, formula.closed_form.subs(at), by=lemma)
 
 
 # --- section 2: the full-precision network -------------------------------------------------------------
@@ -149,15 +142,7 @@ def _weight_gradient_trials(before: Any, rest: Any, weight: sp.Symbol, seed: int
     f = 0.5 * (1 + erf(s / np.sqrt(2)))
     loss = (upstream * (r + (0.3 + 1j * step) * f)).sum()
     point = {m: 4, weight: 0.3, before: tuple(s), rest: tuple(r), g: tuple(upstream)}
-    return [Trial(_exact(point), float(loss.imag / step))]
-
-
-def _exact(point: dict[Any, Any]) -> dict[Any, Any]:
-    """Doubles as the rational numbers that they are."""
-    return {
-        s: tuple(sp.Rational(float(entry)) for entry in v) if isinstance(v, tuple) else sp.Rational(v)
-        for s, v in point.items()
-    }
+    return [Trial(exact_point(point), float(loss.imag / step))]
 
 
 def _forward_variance() -> Claim:
@@ -206,7 +191,7 @@ def _forward_variance_trials(seed: int) -> list[Trial]:
 
     found = sample_means(statistics, 10**6, seed=seed, stream=0).of(lambda t: float(t[0]))
     point = dict(zip((K0, K1, K2, V1, V2, V3, VX), (*widths, *variances, 1), strict=True))
-    return [Trial(_exact(point), found)]
+    return [Trial(exact_point(point), found)]
 
 
 def _backward_variance() -> Claim:
@@ -283,7 +268,7 @@ def _gain_trials(seed: int) -> list[Trial]:
         batch = rng.standard_normal(size)
         jacobian = measured_batchnorm.jacobian(batch, 0.75, 0.0, 0.0)
         point = {m: size, x: tuple(batch), gamma: 0.75, beta: 0, K1: 3, V1: 0.5, V2: 2}
-        trials.append(Trial(_exact(point), float((jacobian**2).sum() / size * 3 * 0.5 * 2)))
+        trials.append(Trial(exact_point(point), float((jacobian**2).sum() / size * 3 * 0.5 * 2)))
     return trials
 
 
@@ -350,7 +335,7 @@ def _large_batch(label: str, about: str, printed: str, widths: sp.Expr) -> Claim
         printed,
         widths,
         truth,
-        approximation=Approximation(m, typical),
+        approximation=Approximation(typical, m),
         assumptions=(
             "The factor 1 - 2/B of one layer is printed as 1 + o(1/B^(1 - e)), which is so for any e > 0.",
         ),
@@ -382,7 +367,7 @@ def _ternary() -> tuple[Claim | Inequality, ...]:
             "Variance of ternary weights, uniform law",
             r"V(\tilde w^l_t) = 2 p_1 = 1 - \frac{\Delta}{\sqrt{6/K_l}}",
             1 - delta / sp.sqrt(6 / K),
-            _from_catalogue("ternary.uniform.variance", inside, {}),
+            from_catalogue("ternary.uniform.variance", inside, {}),
             assumptions=("Delta is at most the end of the support.",),
         ),
         Claim(
@@ -399,7 +384,7 @@ def _ternary() -> tuple[Claim | Inequality, ...]:
             "Variance of ternary weights at that threshold",
             r"V(\tilde w^l_t) = 1 - \frac{0.7}{2} = 0.65",
             sp.Rational(65, 100),
-            _from_catalogue("ternary.uniform.variance_at_0_7", any_width, {}),
+            from_catalogue("ternary.uniform.variance_at_0_7", any_width, {}),
         ),
         Inequality(
             "P4",
@@ -517,7 +502,7 @@ def claims() -> tuple[Claim | Inequality, ...]:
             "Gradient in beta",
             r"\frac{\partial L}{\partial \beta_k} = \sum_{b=1}^B \frac{\partial L}{\partial z_{bk}}",
             bn.total(g[j], j),
-            _from_catalogue("batchnorm.grad_beta", _batch(x, g, index=False), at),
+            from_catalogue("batchnorm.grad_beta", _batch(x, g, index=False), at),
             sources=("li2023 (14)",),
         ),
         Claim(
@@ -525,7 +510,7 @@ def claims() -> tuple[Claim | Inequality, ...]:
             "Gradient in gamma",
             r"\frac{\partial L}{\partial \gamma_k} = \sum_{b=1}^B \frac{\partial L}{\partial z_{bk}} \hat s_{bk}",
             bn.total(g[j] * upstream, j),
-            _from_catalogue("batchnorm.grad_gamma", _batch(x, g, index=False), at),
+            from_catalogue("batchnorm.grad_gamma", _batch(x, g, index=False), at),
             sources=("li2023 (13)",),
         ),
         Claim(
@@ -535,7 +520,7 @@ def claims() -> tuple[Claim | Inequality, ...]:
             r"\frac{\partial L}{\partial z_{b'k}} - \frac{\hat s_{bk}}{B} \sum_{b'=1}^B "
             r"\frac{\partial L}{\partial z_{b'k}} \hat s_{b'k} + \frac{\partial L}{\partial z_{bk}}\right)",
             gamma / sigma * (-bn.total(g[j], j) / m - shifted / m * bn.total(g[j] * upstream, j) + g[i]),
-            _from_catalogue("batchnorm.grad_input", _batch(x, g, index=True), at),
+            from_catalogue("batchnorm.grad_input", _batch(x, g, index=True), at),
             sources=("li2023 (44)", "panigrahi2018 (4)"),
         ),
         *_next_layer(),
