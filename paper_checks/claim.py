@@ -9,6 +9,7 @@ an experiment that knows only the definition.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -17,8 +18,8 @@ from typing import Any
 
 import sympy as sp
 
-from derivations.machinery.abbreviation import unfold
-from derivations.machinery.derivation import Derivation, DerivationCheck, Failure
+from derivations.machinery.abbreviation import Abbreviation
+from derivations.machinery.derivation import Derivation, DerivationCheck
 from derivations.machinery.domain import Domain, Point
 from derivations.machinery.enclosure import Evaluator, decimal
 from derivations.machinery.latex import latex
@@ -119,7 +120,8 @@ class Claim:
     cause
         Why it is wrong, where it is.
     consequence
-        What follows for the conclusion of the paper, as a number; computed when asked for.
+        What follows for the conclusion of the paper, as a number; computed when asked for. What is true may have one
+        too: at the boundary of its domain.
     approximation
         Where the printed side is true in a limit only.
     experiment
@@ -171,7 +173,7 @@ class Inequality:
     strict
         Whether the sides may not be equal.
     corrected
-        LaTeX of a true statement, where the inequality is false.
+        The derivation of what the left side is, or is at most, where the inequality is false.
     experiment
         Called with a seed: trials of the gap.
     """
@@ -181,7 +183,7 @@ class Inequality:
     printed: str
     gap: Derivation
     strict: bool = False
-    corrected: str | None = None
+    corrected: Derivation | None = None
     cause: Cause | None = None
     consequence: Callable[[], str] | None = None
     experiment: Callable[[int], list[Trial]] | None = None
@@ -288,7 +290,7 @@ _POINTS = 64
 
 
 Letters = Mapping[Any, str]
-"""How a document writes symbols of the package, as LaTeX."""
+"""How a document writes symbols of the package and abbreviations with an index, as LaTeX."""
 
 
 def judge(claim: AnyClaim, seed: int = 0, letters: Letters | None = None) -> Record:
@@ -311,7 +313,7 @@ def judge(claim: AnyClaim, seed: int = 0, letters: Letters | None = None) -> Rec
     """
     letters = {} if letters is None else letters
     if isinstance(claim, Inequality):
-        return _judge_inequality(claim, seed)
+        return _judge_inequality(claim, seed, letters)
     if isinstance(claim, Table):
         return _judge_table(claim, seed)
     if isinstance(claim, Definition):
@@ -323,38 +325,44 @@ def judge(claim: AnyClaim, seed: int = 0, letters: Letters | None = None) -> Rec
         return Record(
             claim.label, claim.about, Verdict.EMPIRICAL, claim.printed, found, sources=claim.sources
         )
-    check = claim.as_printed.check(seed)
+    truth = claim.truth.check(seed)
+    same = claim.right == claim.truth.conclusion  # nothing is left to show but that the truth holds
+    check = truth if same else claim.as_printed.check(seed)
     failure = check.failures[0] if check.failures else None
-    if failure is None and check.ok:
+    if failure is None and (check.ok or (same and not claim.truth.steps)):
         _, evidence = _experiment(claim, seed, refuted=False)
         verdict = Verdict.DEFINITION if claim.defines else Verdict.CONFIRMED
-        return _record(claim, verdict, (_steps(check), *evidence))
-    truth = claim.truth.check(seed)
+        return _record(claim, verdict, (_shown(check), *evidence), consequence=_said(claim))
     if claim.truth.steps and not truth.ok:
         raise ClaimError(f"{claim.label}: the truth does not hold: {truth.failures[0]}")
     if failure is None or failure.point is None:
         raise ClaimError(f"{claim.label}: neither shown nor refuted: {failure}")
     if claim.approximation is not None:
         return _approximate(claim, claim.approximation, truth, letters)
-    return _refuted(claim, failure, truth, seed, letters)
+    return _refuted(claim, check, truth, seed, letters)
 
 
-def _refuted(claim: Claim, failure: Failure, truth: DerivationCheck, seed: int, letters: Letters) -> Record:
-    if claim.cause is None or claim.consequence is None or not claim.truth.steps:
-        raise ClaimError(
-            f"{claim.label} is false as printed, but cause, consequence or correction is missing"
-        )
+def _refuted(
+    claim: Claim, printed: DerivationCheck, truth: DerivationCheck, seed: int, letters: Letters
+) -> Record:
+    if claim.cause is None or claim.consequence is None:
+        raise ClaimError(f"{claim.label} is false as printed, but cause or consequence is missing")
     refutes, evidence = _experiment(claim, seed, refuted=True)
     if not refutes:
         raise ClaimError(f"{claim.label} is false as printed, but no experiment says so: {evidence}")
-    assert failure.point is not None
+    point = printed.failures[0].point
+    assert point is not None
     return _record(
         claim,
         Verdict.REFUTED,
-        ("counterexample by " + _method(truth), *evidence, "correction: " + _steps(truth)),
+        (
+            f"counterexample by {Evaluator().numbers.evidence} evaluation",
+            *evidence,
+            "correction: " + _shown(truth),
+        ),
         cause=claim.cause,
         corrected=_statement(claim, letters),
-        counterexample=_sides(claim.truth.definition, claim.right, failure.point),
+        counterexample=_sides(claim.truth.definition, claim.right, point),
         consequence=claim.consequence(),
     )
 
@@ -363,33 +371,56 @@ def _approximate(claim: Claim, sense: Approximation, truth: DerivationCheck, let
     exact = claim.truth.conclusion
     where = ", ".join(f"{symbol} = {value}" for symbol, value in sense.typical.items())
     if sense.large is None:
-        factor = sp.simplify(unfold(exact / claim.right))
+        factor = sp.simplify(exact / claim.right)
         if factor.has(*sense.scales) or not sense.scales:
             raise ClaimError(f"{claim.label}: the factor {factor} is not constant in {sense.scales}")
         size = decimal(factor, dict(sense.typical), 6)
         evidence = f"true over printed: {factor}, whatever {', '.join(map(str, sense.scales))}"
         order = f"a constant factor; {size}" + (f" at {where}" if where else "")
     else:
-        error = sp.simplify(unfold(claim.right / exact - 1))
-        for power in _ORDERS:
-            leading = sp.limit(error * sense.large**power, sense.large, sp.oo)
-            if leading != 0:
-                break
-        if not leading.is_finite or leading == 0:
+        error = sp.simplify(claim.right / exact - 1)
+        power, leading = _leading_term(error, sense.large)
+        if leading == 0 or leading.is_finite is False or power <= 0:
             raise ClaimError(f"{claim.label} does not become true for large {sense.large}")
         evidence = f"limit of the error times {sense.large}^{power}: {leading}"
         order = f"{sense.large}^-{power}; {decimal(error, dict(sense.typical), 3)} at {where}"
     return _record(
         claim,
         Verdict.APPROXIMATE,
-        ("exact: " + _steps(truth), evidence),
+        ("exact: " + _shown(truth), evidence),
         exact=_statement(claim, letters),
         error_order=order,
-        consequence=claim.consequence() if claim.consequence else None,
+        consequence=_said(claim),
     )
 
 
-def _judge_inequality(claim: Inequality, seed: int) -> Record:
+def _leading_term(error: sp.Expr, large: sp.Symbol) -> tuple[sp.Rational, sp.Expr]:
+    """The power of ``1/large`` with which the error goes to zero, and its coefficient."""
+    names: dict[sp.Expr, sp.Symbol] = {}
+
+    def constant(node: sp.Expr) -> bool:
+        return isinstance(node, Abbreviation | sp.Sum | sp.Indexed) and not node.has(large)
+
+    named = error.replace(constant, lambda e: names.setdefault(e, sp.Dummy("N", positive=True)))
+    small = sp.Dummy("s", positive=True)  # large = s^-2, so that half powers are whole ones
+    top, bottom = sp.fraction(sp.cancel(sp.together(named.subs(large, small**-2))))
+    written = {name: e for e, name in names.items()}
+    if top.is_polynomial(small) and bottom.is_polynomial(small):
+        (over, a), (under, b) = (_lowest_term(part, small) for part in (top, bottom))
+        return sp.Rational(over - under, 2), (a / b).xreplace(written)
+    for power in _ORDERS:
+        leading = sp.limit(named * large**power, large, sp.oo)
+        if leading != 0:
+            return power, leading.xreplace(written)
+    return sp.S.Zero, sp.S.Zero
+
+
+def _lowest_term(polynomial: sp.Expr, symbol: sp.Symbol) -> tuple[int, sp.Expr]:
+    ((exponent,), coefficient) = sp.Poly(polynomial, symbol).terms()[-1]
+    return exponent, coefficient
+
+
+def _judge_inequality(claim: Inequality, seed: int, letters: Letters) -> Record:
     domain, gap = claim.gap.domain, claim.gap.conclusion
     check = claim.gap.check(seed)
     if claim.gap.steps and not check.ok:
@@ -399,19 +430,31 @@ def _judge_inequality(claim: Inequality, seed: int) -> Record:
         point = domain.sample(rng)
         sign = evaluator.sign(evaluator.at(gap, point))
         if sign < 0 or (claim.strict and sign == 0):
-            return _refuted_inequality(claim, point, seed)
-    if not (is_positive(gap, domain) or (not claim.strict and gap.is_nonnegative)):
+            return _refuted_inequality(claim, point, seed, letters)
+    divisors = [c.lhs for c in domain.constraints if isinstance(c, sp.Ne) and c.lhs.is_nonnegative]
+    known = gap.xreplace({divisor: sp.Dummy("N", positive=True) for divisor in divisors})
+    if not (is_positive(known, domain) or (not claim.strict and known.is_nonnegative)):
         raise ClaimError(f"{claim.label}: held at {_POINTS} points, but not shown")
-    return _record(claim, Verdict.CONFIRMED, (_steps(check), f"the gap is positive; {_POINTS} points"))
+    kind = "zero: an equality" if gap == 0 else "positive" if claim.strict else "not negative"
+    return _record(
+        claim,
+        Verdict.CONFIRMED,
+        (_shown(check), f"the gap is {kind}; {_POINTS} points"),
+        consequence=_said(claim),
+    )
 
 
-def _refuted_inequality(claim: Inequality, point: Point, seed: int) -> Record:
+def _refuted_inequality(claim: Inequality, point: Point, seed: int, letters: Letters) -> Record:
     if None in (claim.cause, claim.consequence, claim.corrected, claim.experiment):
         raise ClaimError(
             f"{claim.label} fails at {point}, but cause, consequence, correction or experiment is missing"
         )
     assert claim.experiment is not None
     assert claim.consequence is not None
+    assert claim.corrected is not None
+    correction = claim.corrected.check(seed)
+    if not correction.ok:
+        raise ClaimError(f"{claim.label}: the correction does not hold: {correction.failures[0]}")
     evidence, refuted = [], False
     for trial in claim.experiment(seed):
         true = float(decimal(claim.gap.conclusion, dict(trial.point), 17))
@@ -424,9 +467,13 @@ def _refuted_inequality(claim: Inequality, point: Point, seed: int) -> Record:
     return _record(
         claim,
         Verdict.REFUTED,
-        ("counterexample by evaluation", *evidence),
+        (
+            f"counterexample by {Evaluator().numbers.evidence} evaluation",
+            *evidence,
+            "correction: " + _shown(correction),
+        ),
         cause=claim.cause,
-        corrected=claim.corrected,
+        corrected=_stated(claim.printed, claim.corrected.conclusion, letters),
         counterexample=_sides(claim.gap.definition, sp.S.Zero, point, ("right minus left", "at least")),
         consequence=claim.consequence(),
     )
@@ -505,19 +552,33 @@ def _record(
 
 def _statement(claim: Claim, letters: Letters) -> str:
     """What is true, with the left side as it is printed."""
-    left, _, _ = claim.printed.partition("=")
-    return f"{left.strip()} = {latex(_in_letters(claim.truth.conclusion, letters))}"
+    return _stated(claim.printed, claim.truth.conclusion, letters)
+
+
+def _stated(printed: str, right: sp.Expr, letters: Letters) -> str:
+    left = re.split(r"=|\\leq?\b|\\geq?\b|\\approx\b|\\sim\b|<|>", printed, maxsplit=1)[0]
+    return f"{left.strip()} = {latex(_in_letters(right, letters))}"
 
 
 def _in_letters(expr: sp.Expr, letters: Letters) -> sp.Expr:
+    for kind, name in letters.items():
+        if isinstance(kind, type):  # an abbreviation with an index
+            expr = expr.replace(kind, lambda *args, name=name: sp.IndexedBase(name)[args[0]])
     names = {
         s: sp.IndexedBase(name) if isinstance(s, sp.IndexedBase) else sp.Symbol(name)
         for s, name in letters.items()
+        if not isinstance(s, type)
     }
     return expr.xreplace(names)
 
 
-def _steps(check: DerivationCheck) -> str:
+def _said(claim: Claim | Inequality) -> str | None:
+    return None if claim.consequence is None else claim.consequence()
+
+
+def _shown(check: DerivationCheck) -> str:
+    if not check.steps:
+        return "the same expression as the definition"
     return f"{len(check.steps)} steps, {check.proved} proved, {check.enclosed} {_method(check)}"
 
 

@@ -29,7 +29,8 @@ LETTERS = {
     bn.i: "b",
     bn.j: "b'",
     bn.x: r"s",
-    bn.g: r"\frac{\partial L}{\partial z}",
+    bn.g: r"(\nabla_z L)",
+    bn.Xhat: r"\hat{s}",
     tn.K: "K_l",
     tn.delta: r"\Delta",
 }
