@@ -773,8 +773,7 @@ def _covariate_shift() -> tuple[AnyClaim, ...]:
         Claim(
             "51",
             "Gradient of a layer after the previous layers are updated: number of weights listed",
-            r"\#\{\mathbf{W}_{t+1}^{(1)}, \dots, \mathbf{W}_{t+1}^{(i-1)}, \mathbf{W}_t^{(i)}, \mathbf{W}_t^{(i+1)}, \dots, "
-            r"\mathbf{W}_t^{(k)}\} = \#\{\mathbf{W}_{t+1}^{(1)}, \dots, \mathbf{W}_{t+1}^{(i-1)}, \mathbf{W}_t^{(i)}, "
+            r"\#\mathbf{G}'_{t,i} = \#\{\mathbf{W}_{t+1}^{(1)}, \dots, \mathbf{W}_{t+1}^{(i-1)}, \mathbf{W}_t^{(i)}, "
             r"\mathbf{W}_t^{(t+1)}, \dots, \mathbf{W}_t^{(k)}\}",
             (layer - 1) + 1 + (depth - step),
             Derivation.begin(sp.Sum(1, (q, 1, depth)), domain).step("one for each layer", depth),
@@ -784,7 +783,9 @@ def _covariate_shift() -> tuple[AnyClaim, ...]:
                 "i = 1 would list 3 weights instead of 5. No equation uses it."
             ),
             experiment=_listed_weights,
-            assumptions=("Counted: the loss takes one weight for each of the k layers.",),
+            assumptions=(
+                "# counts the weights that the loss is a function of: one for each of the k layers.",
+            ),
         ),
         Definition(
             "Def 2.2",

@@ -24,18 +24,6 @@ from paper_checks.transcription import exact_point, from_catalogue
 
 TITLE = "Batch normalization in quantized networks"
 WHERE = "arXiv:2004.14214"
-LETTERS = {
-    bn.m: "B",
-    bn.i: "b",
-    bn.j: "b'",
-    bn.x: r"s",
-    bn.g: r"(\nabla_z L)",
-    bn.Xhat: r"\hat{s}",
-    tn.K: "K_l",
-    tn.delta: r"\Delta",
-}
-"""How the document writes our symbols."""
-
 LABELS = (
     *("U1a", "U1b", "1", "U2a", "U2b", "P1", "U3", "2", "P2", "U4", "U5"),
     *("3", "4", "5", "P3", "P4", "6", "7", "8"),
@@ -50,7 +38,30 @@ xhat = bn.Xhat
 
 _WIDTHS = K0, K1, K2 = sp.symbols("K_0 K_1 K_2", integer=True, positive=True)
 _VARIANCES = V1, V2, V3, VX = sp.symbols("V_1 V_2 V_3 V_x", positive=True)
+BELOW, ABOVE = sp.symbols("K_below K_above", integer=True, positive=True)
+WEIGHT, GRADIENT = sp.symbols("V_weight V_gradient", positive=True)
+"""Widths of the layers l - 1 and l + 1, variances of the weights and the gradient of layer l + 1."""
 K, delta = tn.K, tn.delta
+
+LETTERS = {
+    bn.m: "B",
+    bn.i: "b",
+    bn.j: "b'",
+    bn.x: r"s",
+    bn.g: r"(\nabla_{z} L)",
+    bn.Xhat: r"\hat{s}",
+    tn.K: "K_l",
+    BELOW: "K_{l-1}",
+    ABOVE: "K_{l+1}",
+    WEIGHT: "V(w^{l+1})",
+    GRADIENT: r"V(\frac{\partial L}{\partial s^{l+1}})",
+    VX: "V(x)",
+    V1: "V(w^1)",
+    V2: "V(w^2)",
+    V3: "V(w^3)",
+    tn.delta: r"\Delta",
+}
+"""How the document writes our symbols."""
 
 _POSITIVE = sp.Interval.open(0, sp.oo)
 _NATURAL = sp.Range(1, sp.oo)
@@ -223,10 +234,10 @@ _GAIN = "batchnorm.grad_gain"
 def _through_batchnorm() -> Claim:
     """Equation (2): the gain of BatchNorm times that of the linear layer above."""
     domain = _batch(x, index=False)
-    sets = {**domain.sets, K1: _NATURAL, V1: _POSITIVE, V2: _POSITIVE}
+    sets = {**domain.sets, ABOVE: _NATURAL, WEIGHT: _POSITIVE, GRADIENT: _POSITIVE}
     domain = Domain(sets, domain.constraints, domain.lengths)
     gain = find(_GAIN)
-    above = K1 * V1 * V2
+    above = ABOVE * WEIGHT * GRADIENT
     lemma = Lemmas(gain.derivation, at={eps: 0})
     truth = Derivation.begin(above * gain.definition.subs(eps, 0), domain).step(
         _GAIN, above * gain.closed_form.subs(eps, 0), by=lemma
@@ -268,7 +279,7 @@ def _gain_trials(seed: int) -> list[Trial]:
     for size in (4, 32):
         batch = rng.standard_normal(size)
         jacobian = measured_batchnorm.jacobian(batch, 0.75, 0.0, 0.0)
-        point = {m: size, x: tuple(batch), gamma: 0.75, beta: 0, K1: 3, V1: 0.5, V2: 2}
+        point = {m: size, x: tuple(batch), gamma: 0.75, beta: 0, ABOVE: 3, WEIGHT: 0.5, GRADIENT: 2}
         trials.append(Trial(exact_point(point), float((jacobian**2).sum() / size * 3 * 0.5 * 2)))
     return trials
 
@@ -297,7 +308,7 @@ def _binary() -> tuple[Claim, ...]:
             "Binary weights with BatchNorm: gain of a layer",
             r"V(\frac{\partial L}{\partial s^l_{bk}}) = \prod_{l'=l}^{L-1} \frac{K_{l'+1}}{K_{l'-1}} "
             r"V(\frac{\partial L}{\partial s^L}) + o\left(\frac{1}{B^{1-\varepsilon}}\right)",
-            K1 / K0,
+            ABOVE / BELOW,
         ),
     )
 
@@ -339,6 +350,7 @@ def _large_batch(label: str, about: str, printed: str, widths: sp.Expr) -> Claim
         approximation=Approximation(typical, m),
         assumptions=(
             "The factor 1 - 2/B of one layer is printed as 1 + o(1/B^(1 - e)), which is so for any e > 0.",
+            "One layer, in units of the variance of the gradient above it.",
         ),
     )
 
@@ -413,7 +425,7 @@ def _statistics_of_ternary_layer() -> Claim:
     variance = sp.Rational(65, 100)
     second, mean = expectation(relu(z) ** 2), expectation(relu(z))
     moments = Lemmas(find("relu.second_moment").derivation, find("relu.mean").derivation, at={a: 0})
-    truth = Derivation.begin(K * variance * (second - mean**2), Domain({K: _POSITIVE})).step(
+    truth = Derivation.begin(BELOW * variance * (second - mean**2), Domain({BELOW: _NATURAL})).step(
         "relu.second_moment and relu.mean at a = 0", lambda e: sp.simplify(moments.apply(e)), by=moments
     )
     return Claim(
@@ -421,12 +433,12 @@ def _statistics_of_ternary_layer() -> Claim:
         "Variance across the batch of the dot products of a ternary layer",
         r"\hat\sigma_k^2 = K_{l-1} \frac{1}{2} V(\hat s^{l-1}_b) V(\tilde w^l_t) "
         r"= K_{l-1} \frac{1}{2} V(\tilde w^l_t)",
-        K * variance / 2,
+        BELOW * variance / 2,
         truth,
         cause=Cause.CONCEPT,
         consequence=_mean_of_relu,
         experiment=lambda seed: [
-            Trial({K: 4}, layers.batch_variance(4, 4, 10**6, seed=seed, stream=0)),
+            Trial({BELOW: 4}, layers.batch_variance(4, 4, 10**6, seed=seed, stream=0)),
         ],
         assumptions=(
             "The activation is a ReLU and its inputs are standard normal: the factor 1/2 is E ReLU(z)^2.",
@@ -453,8 +465,10 @@ def _gain_of_ternary_layer() -> Claim:
     open_gate = expectation(gate(z))
     names = ("moment0", "second_moment", "mean")
     moments = Lemmas(*[find(f"relu.{name}").derivation for name in names], at={a: 0})
-    definition = open_gate * K1 * variance / (K0 * variance * (second - mean**2))
-    truth = Derivation.begin(definition, Domain(dict.fromkeys((K0, K1), _NATURAL))).step(
+    definition = GRADIENT * open_gate * ABOVE * variance / (BELOW * variance * (second - mean**2))
+    truth = Derivation.begin(
+        definition, Domain(dict.fromkeys((BELOW, ABOVE), _NATURAL) | {GRADIENT: _POSITIVE})
+    ).step(
         "relu.moment0, relu.second_moment and relu.mean at a = 0",
         lambda e: sp.simplify(moments.apply(e)),
         by=moments,
@@ -463,7 +477,7 @@ def _gain_of_ternary_layer() -> Claim:
         "8",
         "Ternary weights with BatchNorm and ReLU: gain of a layer in a large batch",
         r"V(\frac{\partial L}{\partial s^l_{bk}}) = \frac{K_{l+1}}{K_{l-1}} V(\frac{\partial L}{\partial s^{l+1}})",
-        K1 / K0,
+        ABOVE / BELOW * GRADIENT,
         truth,
         cause=Cause.CONCEPT,
         consequence=_explosion,
@@ -489,7 +503,7 @@ def _layer_trials(seed: int) -> list[Trial]:
     before, after = 2048, 1024
     gains = [layers.gradient_gain((before, 256, after), 2048, seed=seed + k) for k in range(4)]
     # the spread over weights and tangents is 1 % here; the printed value is off by 32 %
-    return [Trial({K0: before, K1: after}, float(np.mean(gains)), tolerance=0.02)]
+    return [Trial({BELOW: before, ABOVE: after, GRADIENT: 1}, float(np.mean(gains)), tolerance=0.02)]
 
 
 def claims() -> tuple[Claim | Inequality, ...]:
