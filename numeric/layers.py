@@ -82,3 +82,49 @@ def _relu_of_batchnorm(z: NDArray[np.complex128]) -> NDArray[np.complex128]:
     centred = z - z.mean(axis=0)
     y = centred / np.sqrt((centred**2).mean(axis=0))
     return np.asarray(np.where(y.real > 0, y, 0.0))
+
+
+def pooled_second_moment(shift: float, kernel: int, draws: int, *, seed: int, stream: int) -> Estimate:
+    """Second moment of the average of ``ReLU(z + shift)`` over a window, z independent and standard normal.
+
+    Parameters
+    ----------
+    shift
+        Shift of the normal numbers.
+    kernel
+        Side of the window.
+    draws, seed, stream
+        As in :func:`numeric.monte_carlo.sample_means`; one draw is one window.
+    """
+
+    def statistics(rng: np.random.Generator, n: int) -> Array:
+        window = np.maximum(rng.standard_normal((kernel**2, n)) + shift, 0.0)
+        return np.asarray(window.mean(axis=0) ** 2)[None, :]
+
+    return sample_means(statistics, draws, seed=seed, stream=stream).of(lambda t: float(t[0]))
+
+
+def weight_gradient_ratio(width: int, variance: float, batch: int, *, seed: int) -> float:
+    """Mean square of the gradient in the weights of one layer over that of the next, ReLU without BatchNorm.
+
+    Two hidden layers behind an input of ReLUs; one upstream gradient, random, for each sample and unit. The mean
+    square is over samples too: of the gradient that each sample contributes.
+
+    Parameters
+    ----------
+    width, batch
+        Neurons of every layer, batch size.
+    variance
+        Variance of the weights.
+    seed
+        Seed of inputs, weights and upstream gradients.
+    """
+    rng = np.random.default_rng(seed)
+    inputs = np.maximum(rng.standard_normal((batch, width)), 0.0)
+    first, second = np.sqrt(variance) * rng.standard_normal((2, width, width))
+    before = inputs @ first
+    hidden = np.maximum(before, 0.0)
+    after = hidden @ second
+    above = rng.standard_normal((batch, width)) * (after > 0)
+    below = (above @ second.T) * (before > 0)
+    return float((inputs**2).mean() * (below**2).mean() / ((hidden**2).mean() * (above**2).mean()))
