@@ -369,11 +369,11 @@ def _refuted(
 
 def _approximate(claim: Claim, sense: Approximation, truth: DerivationCheck, letters: Letters) -> Record:
     exact = claim.truth.conclusion
-    where = ", ".join(f"{symbol} = {value}" for symbol, value in sense.typical.items())
     if sense.large is None:
         factor = sp.simplify(exact / claim.right)
         if factor.has(*sense.scales) or not sense.scales:
             raise ClaimError(f"{claim.label}: the factor {factor} is not constant in {sense.scales}")
+        where = _place(sense.typical, factor.free_symbols | set(sense.scales))
         size = decimal(factor, dict(sense.typical), 6)
         evidence = f"true over printed: {factor}, whatever {', '.join(map(str, sense.scales))}"
         order = f"a constant factor; {size}" + (f" at {where}" if where else "")
@@ -382,6 +382,7 @@ def _approximate(claim: Claim, sense: Approximation, truth: DerivationCheck, let
         power, leading = _leading_term(error, sense.large)
         if leading == 0 or leading.is_finite is False or power <= 0:
             raise ClaimError(f"{claim.label} does not become true for large {sense.large}")
+        where = _place(sense.typical, error.free_symbols)
         evidence = f"limit of the error times {sense.large}^{power}: {leading}"
         order = f"{sense.large}^-{power}; {decimal(error, dict(sense.typical), 3)} at {where}"
     return _record(
@@ -392,6 +393,12 @@ def _approximate(claim: Claim, sense: Approximation, truth: DerivationCheck, let
         error_order=order,
         consequence=_said(claim),
     )
+
+
+def _place(point: Mapping[Any, Any], symbols: set[Any]) -> str:
+    """The numbers that matter at a point, sequences left out."""
+    shown = {s: v for s, v in point.items() if s in symbols and not isinstance(v, tuple)}
+    return ", ".join(f"{symbol} = {value}" for symbol, value in shown.items())
 
 
 def _leading_term(error: sp.Expr, large: sp.Symbol) -> tuple[sp.Rational, sp.Expr]:
@@ -530,7 +537,7 @@ def _experiment(claim: Claim, seed: int, refuted: bool) -> tuple[bool, tuple[str
             raise ClaimError(f"{claim.label}: the experiment finds {trial}, the derivation {true:.9g}")
         found |= trial.refutes(printed, TRIALS)
         against = f"{true:.6g} is true, {printed:.6g} printed" if refuted else f"{printed:.6g} printed"
-        where = ", ".join(f"{s} = {v}" for s, v in trial.point.items() if not isinstance(v, tuple))
+        where = ", ".join(f"{s} = {_short(v)}" for s, v in trial.point.items() if not isinstance(v, tuple))
         evidence.append(f"experiment at {where}: {trial}; {against}")
     return found, tuple(evidence)
 
@@ -570,6 +577,12 @@ def _in_letters(expr: sp.Expr, letters: Letters) -> sp.Expr:
         if not isinstance(s, type)
     }
     return expr.xreplace(names)
+
+
+def _short(value: Any) -> str:
+    """A number of an experiment, which may be a double with many digits."""
+    exact = sp.Rational(value)
+    return str(exact) if exact.q < 10**4 else f"{float(exact):.6g}"
 
 
 def _said(claim: Claim | Inequality) -> str | None:

@@ -19,8 +19,8 @@ from numeric import layers
 from paper_checks.claim import AnyClaim, Approximation, Cause, Claim, Definition, Observation, Trial
 from paper_checks.transcription import exact_point, from_catalogue
 
-LABELS = (
-    *("1a", "1b", "1c", "1d", "2", "3", "4", "ETR II"),
+MAIN = ("1a", "1b", "1c", "1d", "2", "3", "4", "ETR II")
+SUPPLEMENT = (
     *("S1", "S2a", "S2b", "S2c", "S3a", "S3b", "S3c", "S3d", "S3e", "S4", "S5", "S6", "S7"),
     *("S8a", "S8b", "S8c", "S8d", "S9a", "S9b", "S9c.1", "S9c.2", "S9d", "S9e", "S9f", "S10a", "S10b"),
     *("S11.1", "S11.2", "S11.3", "S12a", "S12b", "S12c", "S13a", "S13b", "S13c", "S14", "S15", "S16"),
@@ -88,7 +88,11 @@ def _pooled(scale: sp.Expr, domain: Domain) -> Derivation:
 def _block(labels: tuple[str, ...], layer: str, use: str) -> tuple[AnyClaim, ...]:
     below = r"\frac{1}{(k_l^{\mathrm{pool}})^2} \sum_{p \in \mathcal{P}} \tilde{x}_p^{(l+1)}"
     printed = (
-        ("Linear layer", r"z_i^{(l)} = \sum_j \Xi_{ij}^{(l)} x_j^{(l)}", "No bias; BatchNorm would remove it."),
+        (
+            "Linear layer",
+            r"z_i^{(l)} = \sum_j \Xi_{ij}^{(l)} x_j^{(l)}",
+            "No bias; BatchNorm would remove it.",
+        ),
         (
             "Batch normalisation",
             r"y_i^{(l)} = \gamma_i^{(l)} \frac{z_i^{(l)} - \mu_i^{(l)}}{\sigma_i^{(l)}} + \beta_i^{(l)}",
@@ -129,7 +133,9 @@ def _logits() -> tuple[AnyClaim, ...]:
         Claim(
             "S3b",
             "Variance of a logit behind average pooling",
-            left + weight + r" \frac{1}{(k_{L-1}^{\mathrm{pool}})^4} \sum_p \mathbb{E}[(\tilde{x}_p^{(L)})^2]",
+            left
+            + weight
+            + r" \frac{1}{(k_{L-1}^{\mathrm{pool}})^4} \sum_p \mathbb{E}[(\tilde{x}_p^{(L)})^2]",
             scale / k**4 * sp.Sum(RAW, (p, 1, k**2)),
             _pooled(scale, any_moments),
             cause=Cause.CONCEPT,
@@ -175,7 +181,12 @@ def _logits() -> tuple[AnyClaim, ...]:
 def _variance_of_y(label: str, left: str, scale: sp.Expr) -> Claim:
     at = {bn.eps: sp.S.Zero}
     norm = find("batchnorm.xhat_norm")
-    sets = {m: sp.Range(2, sp.oo), x: sp.S.Reals, gamma: _POSITIVE, **dict.fromkeys(scale.free_symbols, _POSITIVE)}
+    sets = {
+        m: sp.Range(2, sp.oo),
+        x: sp.S.Reals,
+        gamma: _POSITIVE,
+        **dict.fromkeys(scale.free_symbols, _POSITIVE),
+    }
     sets |= {s: _NATURAL for s in scale.free_symbols if s.is_integer}
     domain = Domain(sets, (sp.Ne(bn.VARIANCE, 0),), {x: m})
     return Claim(
@@ -218,7 +229,9 @@ def _rules() -> tuple[AnyClaim, ...]:
     follows = "The condition that (S4), the variance of a logit, is much smaller than 1; kappa_0 of (S7) is their ratio."
     rule = r"\mathrm{VAR}[\Xi_{ij}^{(L)}] \ll \frac{(k_{L-1}^{\mathrm{pool}})^2}{n_L}"
     return (
-        Definition("2", "Efficient training rule I", rule, (follows, "The factor of (S3b) is missing from it.")),
+        Definition(
+            "2", "Efficient training rule I", rule, (follows, "The factor of (S3b) is missing from it.")
+        ),
         Definition("S5", "Efficient training rule I", rule, (follows,)),
     )
 
@@ -229,7 +242,9 @@ def _initialisation() -> tuple[AnyClaim, ...]:
             "S6",
             "Variance of the weights of the last layer",
             r"\mathrm{VAR}[W_{ij}^{(L)}] = \frac{1}{\hat{n}_L}",
-            ("Fan-out, without the factor 2 for a ReLU: the last layer is linear. Supplement table 1 uses it.",),
+            (
+                "Fan-out, without the factor 2 for a ReLU: the last layer is linear. Supplement table 1 uses it.",
+            ),
         ),
         Definition(
             "S7",
@@ -266,8 +281,7 @@ def _statistics() -> tuple[AnyClaim, ...]:
         Claim(
             "S9c.1",
             "Second moment behind average pooling",
-            square
-            + r" = \frac{1}{(k_l^{\mathrm{pool}})^2} \mathbb{E}[(\tilde{x}_i^{(l+1)})^2]",
+            square + r" = \frac{1}{(k_l^{\mathrm{pool}})^2} \mathbb{E}[(\tilde{x}_i^{(l+1)})^2]",
             RAW / k**2,
             _pooled(sp.S.One, Domain({**_POOL, **_ANY_MOMENTS})),
             cause=Cause.CONCEPT,
@@ -398,8 +412,7 @@ def _derivatives() -> tuple[AnyClaim, ...]:
             + bracket
             + r"\frac{\partial \mu_{i}^{(l)}}{\partial z_{i}^{(l)}} + (z_{i}^{(l)} - \mu_{i}^{(l)}) "
             r"\frac{-1}{(\sigma_{i}^{(l)})^{2}} \frac{\partial \sigma_{i}^{(l)}}{\partial z_{i}^{(l)}} \right]",
-            bn.gamma
-            * (1 / _SIGMA - mean.conclusion / _SIGMA - deviation / bn.VARIANCE * spread.conclusion),
+            bn.gamma * (1 / _SIGMA - mean.conclusion / _SIGMA - deviation / bn.VARIANCE * spread.conclusion),
             _slope(),
             assumptions=("With the true derivative of sigma in place of (S10b).",),
         ),
@@ -463,7 +476,9 @@ def _gradients() -> tuple[AnyClaim, ...]:
     )
     upstream = r"\frac{\gamma^{(l)}}{\sigma_i^{(l)}} h'(y_i^{(l)}) \partial_{\tilde{x}_i^{(l+1)}} \mathcal{L}"
     entries = sp.IndexedBase("t", real=True)
-    pooling = Domain({**_POOL, p: sp.Range(1, k**2 + 1), entries: sp.S.Reals, _UP: sp.S.Reals}, lengths={entries: k**2})
+    pooling = Domain(
+        {**_POOL, p: sp.Range(1, k**2 + 1), entries: sp.S.Reals, _UP: sp.S.Reals}, lengths={entries: k**2}
+    )
     return (
         Claim(
             "S12a",
@@ -481,7 +496,11 @@ def _gradients() -> tuple[AnyClaim, ...]:
             _WEIGHT * bn.gamma / _SIGMA * _HPRIME * _UP,
             _slope(_WEIGHT * _HPRIME * _UP, one),
             approximation=Approximation(typical, m),
-            assumptions=(other, "One term of the sum over i.", "Printed with =, but it uses (S11) as (S12a) does."),
+            assumptions=(
+                other,
+                "One term of the sum over i.",
+                "Printed with =, but it uses (S11) as (S12a) does.",
+            ),
         ),
         Claim(
             "S12c",
@@ -501,7 +520,8 @@ def _variances() -> tuple[AnyClaim, ...]:
     h = sp.IndexedBase("h", real=True)
     scale = sp.Symbol("c", real=True)
     batch = Domain(
-        {m: sp.Range(2, sp.oo), scale: sp.S.Reals, **dict.fromkeys((x, h, g), sp.S.Reals)}, lengths=dict.fromkeys((x, h, g), m)
+        {m: sp.Range(2, sp.oo), scale: sp.S.Reals, **dict.fromkeys((x, h, g), sp.S.Reals)},
+        lengths=dict.fromkeys((x, h, g), m),
     )
     one, two, three = bn.i, bn.j, bn.k
 
@@ -509,11 +529,13 @@ def _variances() -> tuple[AnyClaim, ...]:
         return bn.total(values, index) / m
 
     product = mean(mean(mean((scale * x[one] * h[two] * g[three]) ** 2, one), two), three)
-    width, slope, above = sp.Symbol("n_out", integer=True, positive=True), sp.Symbol("H", positive=True), V_gradient
-    same = sp.KroneckerDelta(p, q)
-    outputs = Domain(
-        {width: _NATURAL, V: _POSITIVE, slope: _POSITIVE, above: _POSITIVE, scale: sp.S.Reals}
+    width, slope, above = (
+        sp.Symbol("n_out", integer=True, positive=True),
+        sp.Symbol("H", positive=True),
+        V_gradient,
     )
+    same = sp.KroneckerDelta(p, q)
+    outputs = Domain({width: _NATURAL, V: _POSITIVE, slope: _POSITIVE, above: _POSITIVE, scale: sp.S.Reals})
     ratio = r"\left(\frac{\gamma^{(l)}}{\sigma_i^{(l)}}\right)^2"
     gated = r"\mathbb{E}[(h'(y_i^{(l)}))^2]"
     above_text = r"\mathrm{VAR}[\partial_{\tilde{x}_i^{(l+1)}}\mathcal{L}]"
@@ -535,7 +557,8 @@ def _variances() -> tuple[AnyClaim, ...]:
             rf"{gated} \cdot {above_text}",
             width * scale**2 * V * slope * above,
             Derivation.begin(
-                sp.Sum(sp.Sum(V * same * scale**2 * slope * above * same, (p, 1, width)), (q, 1, width)), outputs
+                sp.Sum(sp.Sum(V * same * scale**2 * slope * above * same, (p, 1, width)), (q, 1, width)),
+                outputs,
             ),
             assumptions=(_WEIGHTS, centred),
         ),
@@ -572,7 +595,9 @@ def _adjacent_layers(ratio: str) -> Claim:
         r"\mathrm{VAR}[\partial_{\Xi_{km}^{(l+1)}}\mathcal{L}]",
         c**2 * square / square_next * slope / k**4 * n_next * V_next * V_gradient,
         Derivation.begin(c**2 * square * slope * in_input / k**4, domain),
-        assumptions=("From (S13a)-(S13c) as printed; c is gamma/sigma, X and H are the second moments of x and h'.",),
+        assumptions=(
+            "From (S13a)-(S13c) as printed; c is gamma/sigma, X and H are the second moments of x and h'.",
+        ),
     )
 
 
@@ -584,7 +609,15 @@ def _flow() -> dict[str, AnyClaim]:
         {n: _NATURAL, n_next: _NATURAL, **dict.fromkeys((V, V_next, V_gradient), _POSITIVE), a: sp.S.Reals}
     )
     above = n_next * V_next * V_gradient
-    typical = {n: 512, n_next: 512, V: sp.Rational(1, 512), V_next: sp.Rational(1, 512), V_gradient: 1, a: 0, k: 1}
+    typical = {
+        n: 512,
+        n_next: 512,
+        V: sp.Rational(1, 512),
+        V_next: sp.Rational(1, 512),
+        V_gradient: 1,
+        a: 0,
+        k: 1,
+    }
     left = r"\mathrm{VAR}[\partial_{\Xi_{ij}^{(l)}}\mathcal{L}] = "
     with_norm = (
         left + r"\kappa_1^{(l)} \cdot \frac{1}{(k_l^{\mathrm{pool}})^2} \cdot "
