@@ -173,7 +173,7 @@ class Inequality:
     strict
         Whether the sides may not be equal.
     corrected
-        The derivation of what the left side is, or is at most, where the inequality is false.
+        What is true, where the inequality is false; it is judged too, and must be confirmed.
     experiment
         Called with a seed: trials of the gap.
     """
@@ -183,7 +183,7 @@ class Inequality:
     printed: str
     gap: Derivation
     strict: bool = False
-    corrected: Derivation | None = None
+    corrected: Inequality | None = None
     cause: Cause | None = None
     consequence: Callable[[], str] | None = None
     experiment: Callable[[int], list[Trial]] | None = None
@@ -313,7 +313,7 @@ def judge(claim: AnyClaim, seed: int = 0, letters: Letters | None = None) -> Rec
     """
     letters = {} if letters is None else letters
     if isinstance(claim, Inequality):
-        return _judge_inequality(claim, seed, letters)
+        return _judge_inequality(claim, seed)
     if isinstance(claim, Table):
         return _judge_table(claim, seed)
     if isinstance(claim, Definition):
@@ -427,7 +427,7 @@ def _lowest_term(polynomial: sp.Expr, symbol: sp.Symbol) -> tuple[int, sp.Expr]:
     return exponent, coefficient
 
 
-def _judge_inequality(claim: Inequality, seed: int, letters: Letters) -> Record:
+def _judge_inequality(claim: Inequality, seed: int) -> Record:
     domain, gap = claim.gap.domain, claim.gap.conclusion
     check = claim.gap.check(seed)
     if claim.gap.steps and not check.ok:
@@ -437,7 +437,7 @@ def _judge_inequality(claim: Inequality, seed: int, letters: Letters) -> Record:
         point = domain.sample(rng)
         sign = evaluator.sign(evaluator.at(gap, point))
         if sign < 0 or (claim.strict and sign == 0):
-            return _refuted_inequality(claim, point, seed, letters)
+            return _refuted_inequality(claim, point, seed)
     divisors = [c.lhs for c in domain.constraints if isinstance(c, sp.Ne) and c.lhs.is_nonnegative]
     known = gap.xreplace({divisor: sp.Dummy("N", positive=True) for divisor in divisors})
     if not (is_positive(known, domain) or (not claim.strict and known.is_nonnegative)):
@@ -451,7 +451,7 @@ def _judge_inequality(claim: Inequality, seed: int, letters: Letters) -> Record:
     )
 
 
-def _refuted_inequality(claim: Inequality, point: Point, seed: int, letters: Letters) -> Record:
+def _refuted_inequality(claim: Inequality, point: Point, seed: int) -> Record:
     if None in (claim.cause, claim.consequence, claim.corrected, claim.experiment):
         raise ClaimError(
             f"{claim.label} fails at {point}, but cause, consequence, correction or experiment is missing"
@@ -459,9 +459,9 @@ def _refuted_inequality(claim: Inequality, point: Point, seed: int, letters: Let
     assert claim.experiment is not None
     assert claim.consequence is not None
     assert claim.corrected is not None
-    correction = claim.corrected.check(seed)
-    if not correction.ok:
-        raise ClaimError(f"{claim.label}: the correction does not hold: {correction.failures[0]}")
+    correction = _judge_inequality(claim.corrected, seed)
+    if correction.verdict is not Verdict.CONFIRMED:
+        raise ClaimError(f"{claim.label}: the correction is {correction.verdict}")
     evidence, refuted = [], False
     for trial in claim.experiment(seed):
         true = float(decimal(claim.gap.conclusion, dict(trial.point), 17))
@@ -477,10 +477,10 @@ def _refuted_inequality(claim: Inequality, point: Point, seed: int, letters: Let
         (
             f"counterexample by {Evaluator().numbers.evidence} evaluation",
             *evidence,
-            "correction: " + _shown(correction),
+            "correction: " + ", ".join(correction.evidence),
         ),
         cause=claim.cause,
-        corrected=_stated(claim.printed, claim.corrected.conclusion, letters),
+        corrected=correction.printed,
         counterexample=_sides(claim.gap.definition, sp.S.Zero, point, ("right minus left", "at least")),
         consequence=claim.consequence(),
     )
@@ -559,12 +559,10 @@ def _record(
 
 def _statement(claim: Claim, letters: Letters) -> str:
     """What is true, with the left side as it is printed."""
-    return _stated(claim.printed, claim.truth.conclusion, letters)
-
-
-def _stated(printed: str, right: sp.Expr, letters: Letters) -> str:
-    left = re.split(r"=|\\leq?\b|\\geq?\b|\\approx\b|\\sim\b|<|>", printed, maxsplit=1)[0]
-    return f"{left.strip()} = {latex(_in_letters(right, letters))}"
+    left = re.split(
+        r"=|\\approx\b|\\sim\b|\\leftarrow\b|\\propto\b|:=|\\coloneqq", claim.printed, maxsplit=1
+    )[0]
+    return f"{left.strip()} = {latex(_in_letters(claim.truth.conclusion, letters))}"
 
 
 def _in_letters(expr: sp.Expr, letters: Letters) -> sp.Expr:

@@ -970,7 +970,13 @@ def _weight_space() -> tuple[AnyClaim, ...]:
     factor = gamma**2 / VARIANCE
     true = factor * LAMBDA**2 * (squares - ones**2 / m - along**2 / m)
     rest = m * (ones / m) ** 2 + LAMBDA**2 * along**2
-    corrected = Derivation.begin(largest, domain).step("(60)", true)
+    corrected = Inequality(
+        "63",
+        "Bound of the gradient in the weights",
+        r"\hat{g}^{(k)} \leq \left( \frac{\gamma}{\sigma^{(k)}} \right)^2 \left( g^{(k)} - \lambda^2 m \mu_{g}^2 - "
+        r"\frac{\lambda^2}{m} \left\langle \nabla_{\mathbf{x}^{(k)}} \ell, \hat{\mathbf{x}}^{(k)} \right\rangle^2 \right)",
+        Derivation.begin(true - largest, domain).step("(60)", sp.S.Zero),
+    )
 
     def claim(label: str, first: sp.Expr, reading: str) -> Inequality:
         return Inequality(
