@@ -279,6 +279,8 @@ class Record:
     sources: tuple[str, ...] = field(default=())
 
 
+_RELATION = r"(?<!\\)[{}]|:?=|\\(?:approx|sim|leftarrow|propto|coloneqq)\b"
+
 DIGITS = 15
 """Of the two sides of a counterexample."""
 
@@ -559,10 +561,17 @@ def _record(
 
 def _statement(claim: Claim, letters: Letters) -> str:
     """What is true, with the left side as it is printed."""
-    left = re.split(
-        r"=|\\approx\b|\\sim\b|\\leftarrow\b|\\propto\b|:=|\\coloneqq", claim.printed, maxsplit=1
-    )[0]
-    return f"{left.strip()} = {latex(_in_letters(claim.truth.conclusion, letters))}"
+    return f"{_left_side(claim.printed)} = {latex(_in_letters(claim.truth.conclusion, letters))}"
+
+
+def _left_side(printed: str) -> str:
+    """What stands before the first relation outside braces."""
+    depth = 0
+    for found in re.finditer(_RELATION, printed):
+        depth += {"{": 1, "}": -1}.get(found.group(), 0)
+        if depth == 0 and found.group() not in ("{", "}"):
+            return printed[: found.start()].strip()
+    return printed
 
 
 def _in_letters(expr: sp.Expr, letters: Letters) -> sp.Expr:

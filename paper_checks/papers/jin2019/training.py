@@ -128,7 +128,7 @@ def _logits() -> tuple[AnyClaim, ...]:
             left + weight + r" \mathbb{E}[(x_j^{(L)})^2]",
             scale * RAW,
             Derivation.begin(sp.Sum(sp.Sum(V * same * RAW, (p, 1, n)), (q, 1, n)), any_moments),
-            assumptions=(_WEIGHTS, "The inputs x may depend on each other."),
+            assumptions=(_WEIGHTS, "The inputs x may depend on each other; M_2 is their second moment."),
         ),
         Claim(
             "S3b",
@@ -149,11 +149,11 @@ def _logits() -> tuple[AnyClaim, ...]:
         Claim(
             "S3c",
             "The positions of a window are alike",
-            r"\frac{1}{(k_{L-1}^{\mathrm{pool}})^4} \sum_p \mathbb{E}[(\tilde{x}_p^{(L)})^2] = "
-            + pool
-            + r" \mathbb{E}[(\tilde{x}_p^{(L)})^2]",
-            RAW / k**2,
-            Derivation.begin(sp.Sum(RAW, (p, 1, k**2)) / k**4, any_moments),
+            weight
+            + r" \frac{1}{(k_{L-1}^{\mathrm{pool}})^4} \sum_p \mathbb{E}[(\tilde{x}_p^{(L)})^2] = "
+            + rf"{weight} {pool} \mathbb{{E}}[(\tilde{{x}}_p^{{(L)}})^2]",
+            scale * RAW / k**2,
+            Derivation.begin(scale * sp.Sum(RAW, (p, 1, k**2)) / k**4, any_moments),
         ),
         Claim(
             "S3d",
@@ -572,7 +572,7 @@ def _variances() -> tuple[AnyClaim, ...]:
                 mean((g[one] / k**2) ** 2, one),
                 Domain({m: sp.Range(2, sp.oo), **_POOL, g: sp.S.Reals}, lengths={g: m}),
             ),
-            assumptions=("The gradient is centred.",),
+            assumptions=("The gradient is centred: its variance is its mean square.",),
         ),
         _adjacent_layers(ratio),
     )
