@@ -35,6 +35,8 @@ class Verdict(StrEnum):
     REFUTED = "refuted"
     DEFINITION = "definition"
     EMPIRICAL = "empirical"
+    UNDECIDED = "undecided"
+    """No verdict: the record is not complete. A defect of the claim, not of the document."""
 
 
 class Cause(StrEnum):
@@ -327,9 +329,9 @@ def judge(claim: AnyClaim, seed: int = 0, letters: Letters | None = None) -> Rec
         return Record(
             claim.label, claim.about, Verdict.EMPIRICAL, claim.printed, found, sources=claim.sources
         )
-    truth = claim.truth.check(seed)
     same = claim.right == claim.truth.conclusion  # nothing is left to show but that the truth holds
-    check = truth if same else claim.as_printed.check(seed)
+    check = claim.as_printed.check(seed)
+    truth = DerivationCheck(check.steps[: len(claim.truth.steps)])
     failure = check.failures[0] if check.failures else None
     if failure is None and (check.ok or (same and not claim.truth.steps)):
         _, evidence = _experiment(claim, seed, refuted=False)

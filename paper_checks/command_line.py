@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from derivations import Formula
@@ -135,23 +135,41 @@ def _find(name: str) -> Formula:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from paper_checks.verification import report, table, verify, write_json
-    from paper_checks.workers import terminal_progress
+    from derivations import catalog
+    from paper_checks import review, verification
+    from paper_checks.claim import Verdict
+    from paper_checks.papers import documents
+    from paper_checks.workers import run, terminal_progress
 
     if arguments.json is not None:
         _refuse_unwritable(arguments.json)
-    formulas = {name: _find(name) for name in arguments.names} or None
-    results = verify(formulas, seed=arguments.seed, jobs=arguments.jobs, progress=terminal_progress())
+    formulas = {name: _find(name) for name in arguments.names} or catalog()
+    ids = () if arguments.names else tuple(documents())  # claims belong to the whole
+    todo = verification.tasks(formulas, arguments.seed) + review.tasks(ids, arguments.seed)
+    found = run(todo, arguments.jobs, terminal_progress())
+    results, reviewed = verification.collected(formulas, found), review.collected(ids, found)
     unwritten = None
     if arguments.json is not None:  # before the table, which a reader may cut short
-        try:
-            write_json(report(results, arguments.seed), arguments.json)
-        except OSError as error:  # the table is printed all the same: what was found is not lost
-            unwritten = UsageError(f"--json: {error}")
-    print(table(results))
+        data = verification.report(results, arguments.seed) | {"claims": review.claims_data(reviewed)}
+        unwritten = _write(data, arguments.json)
+    print(verification.table(results))
+    if reviewed:
+        print(f"\n{review.counts_table(reviewed)}")
     if unwritten is not None:
         raise unwritten
-    return 0 if all(r.holds for r in results) else 1
+    decided = all(r.verdict is not Verdict.UNDECIDED for records in reviewed.values() for r in records)
+    return 0 if decided and all(r.holds for r in results) else 1
+
+
+def _write(data: dict[str, Any], path: Path) -> UsageError | None:
+    """An error where it fails, which waits until what was found is printed."""
+    from paper_checks import verification
+
+    try:
+        verification.write_json(data, path)
+    except OSError as error:
+        return UsageError(f"--json: {error}")
+    return None
 
 
 def _refuse_unwritable(path: Path) -> None:
@@ -174,9 +192,9 @@ def _document_ids(id: str | None) -> tuple[str, ...]:
 
 
 def _papers(arguments: argparse.Namespace) -> int:
+    from paper_checks import review
+    from paper_checks.claim import Verdict
     from paper_checks.papers import documents
-    from paper_checks.review import counts_table, details, judge_one, labels_table, report, review
-    from paper_checks.verification import write_json
     from paper_checks.workers import terminal_progress
 
     ids = _document_ids(arguments.id)
@@ -186,15 +204,20 @@ def _papers(arguments: argparse.Namespace) -> int:
             raise UsageError(
                 f"{document.id} has no label {arguments.label!r}; it has {', '.join(document.labels)}"
             )
-        print(details(judge_one(document, arguments.label, arguments.seed)))
+        print(review.details(review.judge_one(document, arguments.label, arguments.seed)))
         return 0
     if arguments.json is not None:
         _refuse_unwritable(arguments.json)
-    reviewed = review(ids, seed=arguments.seed, jobs=arguments.jobs, progress=terminal_progress())
+    reviewed = review.review(ids, seed=arguments.seed, jobs=arguments.jobs, progress=terminal_progress())
+    unwritten = None
     if arguments.json is not None:
-        write_json(report(reviewed, arguments.seed), arguments.json)
-    print(counts_table(reviewed) if arguments.id is None else labels_table(reviewed[arguments.id]))
-    return 0
+        unwritten = _write(review.report(reviewed, arguments.seed), arguments.json)
+    print(
+        review.counts_table(reviewed) if arguments.id is None else review.labels_table(reviewed[arguments.id])
+    )
+    if unwritten is not None:
+        raise unwritten
+    return int(any(r.verdict is Verdict.UNDECIDED for records in reviewed.values() for r in records))
 
 
 def _errata(arguments: argparse.Namespace) -> int:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Mapping
-from concurrent.futures import Future, as_completed
 from typing import Any
 
 from paper_checks.claim import Record, Verdict, judge
 from paper_checks.papers import Document, documents
-from paper_checks.workers import Progress, inherited_by_workers, workers
+from paper_checks.workers import Progress, Task, run
 
 SCHEMA = "normquant.papers/1"
 
@@ -38,33 +36,37 @@ def review(
     progress
         Called with the number of claims done, their total, and the last one's label.
 
-    Raises
-    ------
-    ClaimError
-        When the record of a claim is not complete.
+    Returns
+    -------
+    mapping
+        The records by document; a claim whose record is not complete is undecided.
     """
-    chosen = {id: documents()[id] for id in (documents() if ids is None else ids)}
-    jobs = (os.cpu_count() or 1) if jobs is None else jobs
-    if jobs < 1:
-        raise ValueError(f"jobs must be at least 1, got {jobs}")
-    found: dict[tuple[str, int], Record] = {}
-    with workers(jobs) as pool:
-        pending: dict[Future[Record], tuple[str, int]] = {}
-        with inherited_by_workers():
-            for id, document in chosen.items():
-                for number in range(len(document.claims)):
-                    pending[pool.submit(_judge, id, number, seed)] = (id, number)
-        for done, future in enumerate(as_completed(pending), 1):
-            id, number = pending[future]
-            found[id, number] = future.result()
-            if progress is not None:
-                progress(done, len(pending), f"{id} ({found[id, number].label})")
-    return {id: tuple(found[id, n] for n in range(len(d.claims))) for id, d in chosen.items()}
+    ids = tuple(documents()) if ids is None else ids
+    return collected(ids, run(tasks(ids, seed), jobs, progress))
+
+
+def tasks(ids: tuple[str, ...], seed: int) -> list[Task]:
+    """One for each claim."""
+    return [
+        Task(("claim", id, number), f"{id} ({claim.label})", _judge, (id, number, seed))
+        for id in ids
+        for number, claim in enumerate(documents()[id].claims)
+    ]
+
+
+def collected(ids: tuple[str, ...], found: Mapping[Any, Any]) -> Reviewed:
+    """What the tasks found, document by document."""
+    return {id: tuple(found["claim", id, n] for n in range(len(documents()[id].claims))) for id in ids}
 
 
 def _judge(id: str, number: int, seed: int) -> Record:
     document = documents()[id]
-    return judge(document.claims[number], seed, document.letters)
+    claim = document.claims[number]
+    try:
+        return judge(claim, seed, document.letters)
+    except Exception as error:  # one claim that cannot be judged does not take the others with it
+        reason = f"{type(error).__name__}: {error}"
+        return Record(claim.label, claim.about, Verdict.UNDECIDED, claim.printed, (reason,))
 
 
 def judge_one(document: Document, label: str, seed: int = 0) -> Record:
@@ -83,7 +85,8 @@ def judge_one(document: Document, label: str, seed: int = 0) -> Record:
 
 def counts_table(reviewed: Reviewed) -> str:
     """How often each verdict was given, one line for each document."""
-    verdicts = list(Verdict)
+    undecided = any(r.verdict is Verdict.UNDECIDED for records in reviewed.values() for r in records)
+    verdicts = [v for v in Verdict if undecided or v is not Verdict.UNDECIDED]
     width = max(map(len, reviewed))
     lines = [f"{'document':{width}}  claims  " + "  ".join(verdicts)]
     lines.append("-" * len(lines[0]))
@@ -128,27 +131,28 @@ def details(record: Record) -> str:
 
 def report(reviewed: Reviewed, seed: int) -> dict[str, Any]:
     """The records as JSON data, schema ``normquant.papers/1``."""
-    return {
-        "schema": SCHEMA,
-        "seed": seed,
-        "claims": [
-            {
-                "paper": id,
-                "label": record.label,
-                "about": record.about,
-                "verdict": str(record.verdict),
-                "cause": None if record.cause is None else str(record.cause),
-                "printed": record.printed,
-                "corrected": record.corrected,
-                "counterexample": None if record.counterexample is None else dict(record.counterexample),
-                "exact": record.exact,
-                "error_order": record.error_order,
-                "evidence": list(record.evidence),
-                "consequence": record.consequence,
-                "assumptions": list(record.assumptions),
-                "sources": list(record.sources),
-            }
-            for id, records in reviewed.items()
-            for record in records
-        ],
-    }
+    return {"schema": SCHEMA, "seed": seed, "claims": claims_data(reviewed)}
+
+
+def claims_data(reviewed: Reviewed) -> list[dict[str, Any]]:
+    """Each record as JSON data."""
+    return [
+        {
+            "paper": id,
+            "label": record.label,
+            "about": record.about,
+            "verdict": str(record.verdict),
+            "cause": None if record.cause is None else str(record.cause),
+            "printed": record.printed,
+            "corrected": record.corrected,
+            "counterexample": None if record.counterexample is None else dict(record.counterexample),
+            "exact": record.exact,
+            "error_order": record.error_order,
+            "evidence": list(record.evidence),
+            "consequence": record.consequence,
+            "assumptions": list(record.assumptions),
+            "sources": list(record.sources),
+        }
+        for id, records in reviewed.items()
+        for record in records
+    ]

@@ -8,7 +8,6 @@ import os
 import platform
 import time
 from collections.abc import Mapping
-from concurrent.futures import Future, as_completed
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,7 +19,7 @@ from derivations import DerivationCheck, Formula, catalog
 from derivations.machinery.derivation import Failure, StepCheck
 from numeric.monte_carlo import FALSE_ALARM, POWER, Estimate
 from paper_checks.experiments import Measurement, experiments
-from paper_checks.workers import Progress, inherited_by_workers, workers
+from paper_checks.workers import Progress, Task, run
 
 SCHEMA = "normquant.verify/1"
 
@@ -99,25 +98,29 @@ def verify(
         One entry for each formula, in their order.
     """
     formulas = catalog() if formulas is None else formulas
-    jobs = (os.cpu_count() or 1) if jobs is None else jobs
-    if jobs < 1:
-        raise ValueError(f"jobs must be at least 1, got {jobs}")
+    return collected(formulas, run(tasks(formulas, seed), jobs, progress))
+
+
+def tasks(formulas: Mapping[str, Formula], seed: int) -> list[Task]:
+    """Experiments first, which take longest, then derivations."""
     chosen = [(s, e) for s, e in enumerate(experiments()) if set(e.formulas) & set(formulas)]
+    measuring = [
+        Task(("experiment", stream), f"experiment on {experiment.formulas[0]}", _run, (stream, seed))
+        for stream, experiment in chosen
+    ]
+    deriving = [Task(("derivation", name), name, _check, (f, seed)) for name, f in formulas.items()]
+    return measuring + deriving
+
+
+def collected(formulas: Mapping[str, Formula], found: Mapping[Any, Any]) -> tuple[Verification, ...]:
+    """What the tasks found, formula by formula."""
     checks: dict[str, tuple[DerivationCheck, float]] = {}
     measured: dict[int, tuple[list[Measurement], float]] = {}
-    with workers(jobs) as pool:
-        pending: dict[Future[Any], tuple[str, Any]] = {}
-        with inherited_by_workers():
-            for stream, _ in chosen:  # the long ones first
-                pending[pool.submit(_run, stream, seed)] = ("experiment", stream)
-            for name, formula in formulas.items():
-                pending[pool.submit(_check, formula, seed)] = ("derivation", name)
-        titles = {stream: f"experiment on {experiment.formulas[0]}" for stream, experiment in chosen}
-        for done, future in enumerate(as_completed(pending), 1):
-            kind, key = pending[future]
-            (checks if kind == "derivation" else measured)[key] = future.result()
-            if progress is not None:
-                progress(done, len(pending), key if kind == "derivation" else titles[key])
+    for (kind, *key), value in found.items():
+        if kind == "derivation":
+            checks[key[0]] = value
+        elif kind == "experiment":
+            measured[key[0]] = value
     in_order = [m for stream in sorted(measured) for m in measured[stream][0] if m.formula in formulas]
     statistical = sum(isinstance(m.estimate, Estimate) for m in in_order)
     shares = {s: measured[s][1] / max(1, len({m.formula for m in measured[s][0]})) for s in measured}

@@ -7,16 +7,55 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 Progress = Callable[[int, int, str], None]
 """Called with the number of tasks done, their total, and the last one's name."""
 
 
+@dataclass(frozen=True)
+class Task:
+    """A call that some process is to make; title and key are for those who wait."""
+
+    key: Hashable
+    title: str
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+
+
+def run(tasks: Sequence[Task], jobs: int | None = None, progress: Progress | None = None) -> dict[Any, Any]:
+    """What the calls return, by key; no result depends on the number of processes.
+
+    Parameters
+    ----------
+    tasks
+        The calls, the long ones first.
+    jobs
+        Number of processes; all cores when None.
+    progress
+        Called with the number of tasks done, their total, and the last one's title.
+    """
+    jobs = (os.cpu_count() or 1) if jobs is None else jobs
+    if jobs < 1:
+        raise ValueError(f"jobs must be at least 1, got {jobs}")
+    found = {}
+    with _workers(jobs) as pool:
+        with _inherited_by_workers():
+            pending: dict[Future[Any], Task] = {pool.submit(t.function, *t.arguments): t for t in tasks}
+        for done, future in enumerate(as_completed(pending), 1):
+            task = pending[future]
+            found[task.key] = future.result()
+            if progress is not None:
+                progress(done, len(pending), task.title)
+    return found
+
+
 @contextmanager
-def workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
+def _workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
     """Processes that do not outlive an interrupt or a failure."""
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
@@ -36,7 +75,7 @@ def workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
 
 
 @contextmanager
-def inherited_by_workers() -> Iterator[None]:
+def _inherited_by_workers() -> Iterator[None]:
     """What processes inherit that start meanwhile: deaf to Ctrl-C, and one thread of linear algebra.
 
     An interrupt is for the parent, which ends its workers. The threads of BLAS would contend with the
