@@ -542,7 +542,7 @@ def _experiment(claim: Claim, seed: int, refuted: bool) -> tuple[bool, tuple[str
         found |= trial.refutes(printed, TRIALS)
         against = f"{true:.6g} is true, {printed:.6g} printed" if refuted else f"{printed:.6g} printed"
         where = ", ".join(f"{s} = {_short(v)}" for s, v in trial.point.items() if not isinstance(v, tuple))
-        evidence.append(f"experiment at {where}: {trial}; {against}")
+        evidence.append(f"experiment{' at ' if where else ''}{where}: {trial}; {against}")
     return found, tuple(evidence)
 
 
@@ -563,7 +563,7 @@ def _record(
 
 def _statement(claim: Claim, letters: Letters) -> str:
     """What is true, with the left side as it is printed."""
-    return f"{_left_side(claim.printed)} = {latex(_in_letters(claim.truth.conclusion, letters))}"
+    return f"{_left_side(claim.printed)} = {latex(_in_letters(claim.truth.conclusion, letters), 'lex')}"
 
 
 def _left_side(printed: str) -> str:

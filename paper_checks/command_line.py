@@ -135,14 +135,17 @@ def _find(name: str) -> Formula:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
+    from paper_checks.workers import load_meanwhile, run, terminal_progress
+
+    if arguments.json is not None:
+        _refuse_unwritable(arguments.json)
+    if not arguments.names:
+        load_meanwhile()
     from derivations import catalog
     from paper_checks import review, verification
     from paper_checks.claim import Verdict
     from paper_checks.papers import documents
-    from paper_checks.workers import run, terminal_progress
 
-    if arguments.json is not None:
-        _refuse_unwritable(arguments.json)
     formulas = {name: _find(name) for name in arguments.names} or catalog()
     ids = () if arguments.names else tuple(documents())  # claims belong to the whole
     todo = verification.tasks(formulas, arguments.seed) + review.tasks(ids, arguments.seed)
@@ -192,10 +195,13 @@ def _document_ids(id: str | None) -> tuple[str, ...]:
 
 
 def _papers(arguments: argparse.Namespace) -> int:
+    from paper_checks.workers import load_meanwhile, terminal_progress
+
+    if arguments.label is None:
+        load_meanwhile()
     from paper_checks import review
     from paper_checks.claim import Verdict
     from paper_checks.papers import documents
-    from paper_checks.workers import terminal_progress
 
     ids = _document_ids(arguments.id)
     if arguments.label is not None:
@@ -221,10 +227,12 @@ def _papers(arguments: argparse.Namespace) -> int:
 
 
 def _errata(arguments: argparse.Namespace) -> int:
+    from paper_checks.workers import load_meanwhile, terminal_progress
+
+    load_meanwhile()
     from paper_checks import errata
     from paper_checks.papers import documents
     from paper_checks.review import review
-    from paper_checks.workers import terminal_progress
 
     reviewed = review(_document_ids(arguments.id), progress=terminal_progress())
     sheet = errata.markdown if arguments.format == "md" else errata.latex

@@ -11,7 +11,10 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import forkserver, resource_tracker
 from typing import Any
+
+_METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 
 Progress = Callable[[int, int, str], None]
 """Called with the number of tasks done, their total, and the last one's name."""
@@ -54,11 +57,19 @@ def run(tasks: Sequence[Task], jobs: int | None = None, progress: Progress | Non
     return found
 
 
+def load_meanwhile() -> None:
+    """Let the server of the workers load the catalogue and the documents while this process does the same."""
+    if _METHOD == "forkserver":
+        multiprocessing.get_context(_METHOD).set_forkserver_preload(["paper_checks.preload"])
+        resource_tracker.ensure_running()  # it unblocks interrupts when it starts, so not below
+        with _inherited_by_workers():
+            forkserver.ensure_running()
+
+
 @contextmanager
 def _workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
     """Processes that do not outlive an interrupt or a failure."""
-    methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    context = multiprocessing.get_context(_METHOD)
     others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(jobs, mp_context=context) as pool:
         try:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sympy as sp
 
 
-def latex(expr: sp.Basic) -> str:
-    """LaTeX of an expression, terms in the order in which they stand.
+def latex(expr: sp.Basic, order: str = "none") -> str:
+    """LaTeX of an expression, terms in the order in which they stand, or as SymPy orders them ("lex").
 
     Examples
     --------
@@ -15,7 +15,7 @@ def latex(expr: sp.Basic) -> str:
     >>> latex(sp.sqrt(sp.Symbol("gamma")))
     '\\\\sqrt{\\\\gamma}'
     """
-    return str(sp.latex(expr, order="none", inv_trig_style="full", symbol_names=_names(expr)))
+    return str(sp.latex(expr, order=order, inv_trig_style="full", symbol_names=_names(expr)))
 
 
 def _names(expr: sp.Basic) -> dict[sp.Symbol, str]:

@@ -60,6 +60,8 @@ def _domain(
     sets: dict[Any, sp.Set] = {m: sp.Range(2, sp.oo)}
     sets |= dict.fromkeys(indices, sp.Range(1, m + 1))
     sets |= {x: sp.S.Reals, g: sp.S.Reals, **_REAL, **(more or {})}
+    if divisor == VARIANCE:  # there is no epsilon
+        del sets[eps]
     return Domain(sets, (sp.Ne(divisor, 0),), {x: m, g: m})
 
 
@@ -227,7 +229,7 @@ def _transform() -> tuple[AnyClaim, ...]:
             consequence=lambda: (
                 "The square of each entry is meant: the norm adds the variances of all D features, and each feature "
                 f"comes out with variance 1/D on average, for D = 512 with standard deviation {512**-0.5:.3g} "
-                "instead of 1. The gradients (9)-(14) and (3) have the square of each entry; for D = 1 they agree."
+                "instead of 1. (3) has the square of each entry, as unit variance needs; for D = 1 they agree."
             ),
             experiment=_variance_trials,
             assumptions=(
@@ -646,6 +648,7 @@ def _third_path(label: str, right: str, value: sp.Expr) -> Claim:
         ),
         assumptions=(
             "The sum is over the deviations alone; the gradient outside it has the index of the input.",
+            "The line continues a sum; the left side is what this term of it stands for.",
         ),
         sources=("li2023 (27)",),
     )
@@ -978,7 +981,7 @@ def _weight_space() -> tuple[AnyClaim, ...]:
         Derivation.begin(true - largest, domain).step("(60)", sp.S.Zero),
     )
 
-    def claim(label: str, first: sp.Expr, reading: str) -> Inequality:
+    def claim(label: str, first: sp.Expr, reading: str, consequence: Callable[[], str]) -> Inequality:
         return Inequality(
             label,
             "Bound of the gradient in the weights",
@@ -989,13 +992,15 @@ def _weight_space() -> tuple[AnyClaim, ...]:
             ),
             corrected=corrected,
             cause=Cause.ALGEBRA,
-            consequence=_negative_bound,
+            consequence=consequence,
             experiment=lambda seed: _weight_trials(seed, first),
             assumptions=(
                 reading,
                 "The gradient in the weights of one unit is X^T times that in its activations; its largest square over "
                 "inputs of norm at most lambda is lambda^2 times the square of the latter, statistics held fixed.",
-                "mu_g is the mean of the gradient in the activations over the batch.",
+                "mu_g is the mean of the gradient in the activations over the batch; the document does not define it. The "
+                "third term alone refutes the bound.",
+                "No derivation is printed.",
             ),
         )
 
@@ -1008,18 +1013,33 @@ def _weight_space() -> tuple[AnyClaim, ...]:
             ("Already squared; (63) squares g once more and calls it g_j.",),
         ),
         claim(
-            "63", LAMBDA**2 * squares, "g_j^2 is the largest squared norm, that is g of (62), not its square."
+            "63",
+            LAMBDA**2 * squares,
+            "g_j^2 is the largest squared norm, that is g of (62), not its square.",
+            _negative_bound,
         ),
-        claim("Thm 2.2", LAMBDA**4 * squares**2, "g_j^2 is the square of g of (62), literally."),
+        claim(
+            "Thm 2.2", LAMBDA**4 * squares**2, "g_j^2 is the square of g of (62), literally.", _other_units
+        ),
     )
 
 
 def _negative_bound() -> str:
     return (
-        "The second term lacks lambda^2, the third has a factor m too much. For a gradient along xhat the true value is 0 "
-        "and the printed bound -(m - 1) m lambda^2 gamma^2/sigma^2 times the square of its size, -992 lambda^2 "
-        "gamma^2/sigma^2 at m = 32: a squared norm below a negative number. With the factors mended the bound follows from "
+        "The second term lacks lambda^2, the third has a factor m too much. For the gradient xhat itself the true value "
+        "is 0 and the printed bound -(m - 1) m lambda^2 gamma^2/sigma^2, -992 lambda^2 gamma^2/sigma^2 at m = 32: a "
+        "squared norm below a negative number. With the factors mended the bound follows from "
         "(60) and holds with equality, so that BatchNorm does not enlarge the gradient in the weights stays true."
+    )
+
+
+def _other_units() -> str:
+    size, batch = sp.Rational(1, 2), 32
+    bound = size**4 * batch**2 - size**2 * batch**2
+    return (
+        "The first term then has other units than the rest: with a loss c times as large it grows as c^4, the others as "
+        f"c^2. For the gradient xhat itself, lambda = {size} and m = {batch} the printed bound is {bound} gamma^2/sigma^2, "
+        "the true value 0. The other reading is under (63)."
     )
 
 

@@ -661,18 +661,18 @@ def _any_scale() -> tuple[Claim, ...]:
                 f"gamma = -1, beta = 1/2 the true value is {float(true):.4f}, the printed one "
                 f"{float((-1) ** power * printed):.4f}"
                 + (", a negative mean of a number that is not negative" if power == 1 else "")
-                + ". There c1 is 0.6915 and not 0.3085, and with a of the wrong sign c1/c2 (variance) is "
-                f"{float(find('relu.ratio_variance').evaluate(15, a=sp.Rational(-1, 2))):.4f} and not "
-                f"{float(find('relu.ratio_variance').evaluate(15, a=sp.Rational(1, 2))):.4f} per layer. Nothing "
-                "changes "
+                + ". There c1 is 0.6915, by the print 0.3085; c1/c2 (variance) per layer is "
+                f"{float(find('relu.ratio_variance').evaluate(15, a=sp.Rational(1, 2))):.4f}, with a of the wrong sign "
+                f"{float(find('relu.ratio_variance').evaluate(15, a=sp.Rational(-1, 2))):.4f}. Nothing changes "
                 "at initialisation, where gamma = 1; training may turn the sign."
             )
 
         return text
 
     without_restriction = (
-        "gamma is any parameter that training may reach, except 0.",
-        "E(y), E(y^2) by their definition, at a = beta/gamma.",
+        "gamma is any parameter that training may reach, except 0; for gamma > 0 the equation holds.",
+        "E(y), E(y^2) by their definition, at a = beta/gamma. The text puts (27) and (30) in, which are wrong for either "
+        "sign.",
     )
     return (
         Claim(
@@ -681,7 +681,7 @@ def _any_scale() -> tuple[Claim, ...]:
             r"E(\text{ReLU}(\gamma z + \beta)) = \gamma E(y)",
             scale * expectation(relu(z + ratio)),
             from_catalogue("relu.mean_after_batchnorm", domain, {}),
-            cause=Cause.CONCEPT,
+            cause=Cause.ALGEBRA,
             consequence=consequence("relu.mean", 1),
             experiment=trials(1),
             assumptions=without_restriction,
@@ -694,7 +694,7 @@ def _any_scale() -> tuple[Claim, ...]:
             Derivation.begin(expectation(relu(scale * z + shift) ** 2), domain).step(
                 "relu.c2", scale**2 * second.closed_form, by=_TimesSquare(second.derivation)
             ),
-            cause=Cause.CONCEPT,
+            cause=Cause.ALGEBRA,
             consequence=consequence("relu.second_moment", 2),
             experiment=trials(2),
             assumptions=without_restriction,
@@ -1325,9 +1325,8 @@ def _values() -> tuple[AnyClaim, ...]:
             ),
             experiment=_moment_trials("variance"),
             assumptions=(
-                "Held against the variance, which (10) and hence (19) and (34) ask for. Read as the second "
-                "moment, it is "
-                "wrong as (30) is.",
+                "Printed as a definition; held against the variance, for which (19), (34) and (38) use it by (10). "
+                "Read as the second moment of (9), it is wrong as (30) is.",
             ),
         ),
     )
@@ -1458,14 +1457,14 @@ def _residual_forward() -> tuple[AnyClaim, ...]:
 def _first_block() -> str:
     rows = []
     for count in (1, 5, 33):
-        rows.append(f"N = {count}: {count} printed, {count + 0.5} true")
+        rows.append(f"N = {count}: {count - 0.25} printed, {count + 0.5} true")
     return (
         "(37) has no 1/k. The second layer of the first block has the width of the scale as fan-in, so its term is not "
         "divided by k; the shortcut has a k times smaller fan-in, which its row sum shows already. With k = 2 "
         "and equal "
         "variances of weights, in units of c2 n Var(W): "
         + ", ".join(rows)
-        + ". A constant half layer: no conclusion on growth with N changes; (21), (39) and (40) inherit it as a too "
+        + ". Three quarters of a layer, whatever N: no conclusion on growth with N changes; (21), (39) and (40) inherit it as a too "
         "large upper bound."
     )
 
@@ -1625,21 +1624,21 @@ def _true_block_bound(left: str, domain: Domain) -> Inequality:
 def _block_consequence() -> str:
     ratio = _constants(0)[2]
     rows = []
-    for before in (1, 2, 4):
-        printed, true = 1 + ratio / before, 1 + ratio**2 / before
-        rows.append(f"L = {before + 1}: {printed:.4f} printed, {true:.4f} true")
+    for block in (2, 3, 5):  # k = 1: the blocks before it and the shortcut of the first are L equal terms
+        printed, true = 1 + ratio / block, 1 + ratio**2 / block
+        rows.append(f"L = {block}: {printed:.4f} printed, {true:.4f} true")
     return (
         "(40) has the square of c1/c2 and the weights of the second layer, W^, and follows from (38) and (39); in (21) "
         "both are lost. With equal variances of weights, k = 1, K = 1 and a = 0 (c1/c2 = 1.467): "
         + ", ".join(rows)
         + ". The bound is exceeded; over the blocks 2 to 6 of a scale the true product is "
         f"{_product(ratio**2, 5):.3g}, the printed bound {_product(ratio, 5):.3g}. That growth per block falls as 1/L "
-        "stays true."
+        "stays true. The correction has the 1/k of (19) mended too."
     )
 
 
 def _product(gain: float, count: int) -> float:
-    return float(np.prod([1 + gain / before for before in range(1, count + 1)]))
+    return float(np.prod([1 + gain / block for block in range(2, count + 2)]))
 
 
 def _block_trials(seed: int) -> list[Trial]:

@@ -41,6 +41,10 @@ _VARIANCES = V1, V2, V3, VX = sp.symbols("V_1 V_2 V_3 V_x", positive=True)
 BELOW, ABOVE = sp.symbols("K_below K_above", integer=True, positive=True)
 WEIGHT, GRADIENT = sp.symbols("V_weight V_gradient", positive=True)
 """Widths of the layers l - 1 and l + 1, variances of the weights and the gradient of layer l + 1."""
+UPSTREAM = sp.IndexedBase("d", real=True)
+"""Gradients in pre-activations."""
+TERNARY = sp.Symbol("V_ternary", positive=True)
+"""Variance of the ternary weights."""
 K, delta = tn.K, tn.delta
 
 LETTERS = {
@@ -54,6 +58,8 @@ LETTERS = {
     BELOW: "K_{l-1}",
     ABOVE: "K_{l+1}",
     WEIGHT: "V(w^{l+1})",
+    UPSTREAM: r"(\nabla_{s} L)",
+    TERNARY: r"V(\tilde{w}^l_t)",
     GRADIENT: r"V(\frac{\partial L}{\partial s^{l+1}})",
     VX: "V(x)",
     V1: "V(w^1)",
@@ -102,30 +108,30 @@ def _next_layer() -> tuple[Claim, Claim]:
     s, weight = sp.Symbol("s", real=True), sp.Symbol("w", real=True)
     rest, w = sp.IndexedBase("r", real=True), sp.IndexedBase("w", real=True)
     before = sp.IndexedBase("s", real=True)
-    sets = {m: _NATURAL, s: sp.S.Reals, **dict.fromkeys((w, g, rest), sp.S.Reals)}
-    backward = sp.Derivative(bn.total(g[j] * (rest[j] + w[j] * Activation(s)), j), s)
+    sets = {m: _NATURAL, s: sp.S.Reals, **dict.fromkeys((w, UPSTREAM, rest), sp.S.Reals)}
+    backward = sp.Derivative(bn.total(UPSTREAM[j] * (rest[j] + w[j] * Activation(s)), j), s)
     through_activation = Derivation.begin(
-        backward, Domain(sets, lengths=dict.fromkeys((w, g, rest), m))
-    ).step("chain rule", ActivationSlope(s) * bn.total(w[j] * g[j], j))
-    sets = {m: _NATURAL, weight: sp.S.Reals, **dict.fromkeys((before, g, rest), sp.S.Reals)}
-    in_weight = sp.Derivative(bn.total(g[j] * (rest[j] + weight * Activation(before[j])), j), weight)
+        backward, Domain(sets, lengths=dict.fromkeys((w, UPSTREAM, rest), m))
+    ).step("chain rule", ActivationSlope(s) * bn.total(w[j] * UPSTREAM[j], j))
+    sets = {m: _NATURAL, weight: sp.S.Reals, **dict.fromkeys((before, UPSTREAM, rest), sp.S.Reals)}
+    in_weight = sp.Derivative(bn.total(UPSTREAM[j] * (rest[j] + weight * Activation(before[j])), j), weight)
     weight_gradient = Derivation.begin(
-        in_weight, Domain(sets, lengths=dict.fromkeys((before, g, rest), m))
-    ).step("chain rule", bn.total(Activation(before[j]) * g[j], j))
+        in_weight, Domain(sets, lengths=dict.fromkeys((before, UPSTREAM, rest), m))
+    ).step("chain rule", bn.total(Activation(before[j]) * UPSTREAM[j], j))
     return (
         Claim(
             "U2a",
             "Gradient in a pre-activation, from the next layer",
             r"\frac{\partial L}{\partial s^l_{bk}} = f'(s^l_{bk}) \sum_{k'=1}^{K_{l+1}} w^{l+1}_{kk'} "
             r"\frac{\partial L}{\partial s^{l+1}_{bk'}}",
-            ActivationSlope(s) * bn.total(w[j] * g[j], j),
+            ActivationSlope(s) * bn.total(w[j] * UPSTREAM[j], j),
             through_activation,
         ),
         Claim(
             "U2b",
             "Gradient in a weight",
             r"\frac{\partial L}{\partial w^l_{k'k}} = \sum_{b=1}^B s^{l-1}_{bk'} \frac{\partial L}{\partial s^l_{bk}}",
-            bn.total(before[j] * g[j], j),
+            bn.total(before[j] * UPSTREAM[j], j),
             weight_gradient,
             cause=Cause.MISPRINT,
             consequence=_weight_gradient_of_relu,
@@ -149,11 +155,11 @@ def _weight_gradient_trials(before: Any, rest: Any, weight: sp.Symbol, seed: int
     from scipy.special import erf
 
     rng = np.random.default_rng(seed)
-    s, r, upstream = rng.standard_normal((3, 4))
+    s, r, gradients = rng.standard_normal((3, 4))
     step = 1e-150
     f = 0.5 * (1 + erf(s / np.sqrt(2)))
-    loss = (upstream * (r + (0.3 + 1j * step) * f)).sum()
-    point = {m: 4, weight: 0.3, before: tuple(s), rest: tuple(r), g: tuple(upstream)}
+    loss = (gradients * (r + (0.3 + 1j * step) * f)).sum()
+    point = {m: 4, weight: 0.3, before: tuple(s), rest: tuple(r), UPSTREAM: tuple(gradients)}
     return [Trial(exact_point(point), float(loss.imag / step))]
 
 
@@ -422,26 +428,29 @@ def _ternary() -> tuple[Claim | Inequality, ...]:
 
 def _statistics_of_ternary_layer() -> Claim:
     """The standard deviation across the batch, as the document defines it, of a layer with ReLU inputs."""
-    variance = sp.Rational(65, 100)
     second, mean = expectation(relu(z) ** 2), expectation(relu(z))
     moments = Lemmas(find("relu.second_moment").derivation, find("relu.mean").derivation, at={a: 0})
-    truth = Derivation.begin(BELOW * variance * (second - mean**2), Domain({BELOW: _NATURAL})).step(
-        "relu.second_moment and relu.mean at a = 0", lambda e: sp.simplify(moments.apply(e)), by=moments
-    )
+    truth = Derivation.begin(
+        BELOW * TERNARY * (second - mean**2), Domain({BELOW: _NATURAL, TERNARY: _POSITIVE})
+    ).step("relu.second_moment and relu.mean at a = 0", lambda e: sp.simplify(moments.apply(e)), by=moments)
     return Claim(
         "6",
         "Variance across the batch of the dot products of a ternary layer",
         r"\hat\sigma_k^2 = K_{l-1} \frac{1}{2} V(\hat s^{l-1}_b) V(\tilde w^l_t) "
         r"= K_{l-1} \frac{1}{2} V(\tilde w^l_t)",
-        BELOW * variance / 2,
+        BELOW * TERNARY / 2,
         truth,
         cause=Cause.CONCEPT,
         consequence=_mean_of_relu,
         experiment=lambda seed: [
-            Trial({BELOW: 4}, layers.batch_variance(4, 4, 10**6, seed=seed, stream=0)),
+            Trial(
+                {BELOW: 4, TERNARY: sp.Rational(65, 100)},
+                layers.batch_variance(4, 4, 10**6, seed=seed, stream=0),
+            ),
         ],
         assumptions=(
-            "The activation is a ReLU and its inputs are standard normal: the factor 1/2 is E ReLU(z)^2.",
+            "The document names no activation here; the factor 1/2 is what a ReLU of a standard normal number gives, "
+            "E ReLU(z)^2. Section 2 assumes centred activations, which those of a ReLU are not.",
             "The standard deviation is that across the batch, as section 2 defines it; 1/2 would be right for the "
             "mean square of the dot product.",
         ),
@@ -483,7 +492,8 @@ def _gain_of_ternary_layer() -> Claim:
         consequence=_explosion,
         experiment=_layer_trials,
         assumptions=(
-            "Gates and gradients are independent; wide layers; the gate of a ReLU is open half of the time.",
+            "The activation is a ReLU, as in (6): its gate is open half of the time.",
+            "Gates and gradients are independent; wide layers.",
         ),
         sources=("panigrahi2018 (13)",),
     )

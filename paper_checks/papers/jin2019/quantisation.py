@@ -459,7 +459,8 @@ def _clip_and_gradient() -> tuple[AnyClaim, ...]:
             experiment=_gradient_trials,
             assumptions=(
                 "The line before it, (S26a), is lost in the text copy: by its place it is the derivative of (S24c).",
-                "In the text copy x stands without the tilde that it has in (S24c) and from (S26c) on.",
+                "In the text copy x stands without the tilde that it has in (S24c) and from (S26c) on; whether it does so in "
+                "print cannot be seen from the copy.",
             ),
         ),
         line(

@@ -30,22 +30,14 @@ SUPPLEMENT = (
 
 n, n_next, k = sp.symbols("n n_next k", integer=True, positive=True)
 V, V_next, V_gradient = sp.symbols("V V_next V_gradient", positive=True)
+n_last, k_last = sp.symbols("n_last k_last", integer=True, positive=True)
+V_last = sp.Symbol("V_last", positive=True)
+"""Those of the last layer, and of the pooling before it."""
 gamma = sp.Symbol("gamma", positive=True)
 m, i, x, g = bn.m, bn.i, bn.x, bn.g
 p, q = sp.symbols("p q", integer=True, positive=True)
 zhat = bn.Xhat(i, sp.S.Zero)
 
-LETTERS = {
-    n: "n_l",
-    n_next: r"\hat{n}_{l+1}",
-    k: r"k_{l}^{\mathrm{pool}}",
-    V: r"\mathrm{VAR}[\Xi^{(l)}]",
-    V_next: r"\mathrm{VAR}[\Xi^{(l+1)}]",
-    V_gradient: r"\mathrm{VAR}[\partial_{\Xi^{(l+1)}} \mathcal{L}]",
-    m: "m_B",
-    x: r"z^{(l)}",
-    bn.Xhat: r"\hat{z}^{(l)}",
-}
 
 _NATURAL, _POSITIVE = sp.Range(1, sp.oo), sp.Interval.open(0, sp.oo)
 _SCALES = {n: _NATURAL, V: _POSITIVE}
@@ -56,6 +48,7 @@ MEAN, SECOND, OPEN = expectation(relu(z + a)), expectation(relu(z + a) ** 2), ex
 _MOMENTS = ("relu.mean", "relu.second_moment", "relu.gate_probability")
 
 _RELU = "The activation is a ReLU of a normal number; quasi-linear in the words of the document."
+_SEMI_QUANTITATIVE = "S1 calls itself semi-quantitative; the equation is printed with =."
 _WEIGHTS = "The weights are independent of each other and of the inputs, and centred."
 
 
@@ -66,19 +59,39 @@ def _with_moments(definition: sp.Expr, domain: Domain) -> Derivation:
     return begun.step("moments of the ReLU", lambda e: sp.simplify(moments.apply(e)), by=moments)
 
 
-FIRST = sp.Symbol("M_1", real=True)
-RAW = sp.Symbol("M_2", positive=True)
-"""First and second moment of the activation, where their values do not matter."""
-_ANY_MOMENTS = {FIRST: sp.S.Reals, RAW: _POSITIVE}
+FIRST = sp.Symbol("M", real=True)
+SPREAD = sp.Symbol("S", positive=True)
+"""Mean and variance of the activation, where their values do not matter."""
+RAW = FIRST**2 + SPREAD
+_ANY_MOMENTS = {FIRST: sp.S.Reals, SPREAD: _POSITIVE}
 
 
-def _pooled(scale: sp.Expr, domain: Domain) -> Derivation:
+LETTERS = {
+    FIRST: r"\mathbb{E}[\tilde{x}]",
+    SPREAD: r"\mathrm{VAR}[\tilde{x}]",
+    n_last: "n_L",
+    V_last: r"\mathrm{VAR}[\Xi^{(L)}]",
+    k_last: r"k_{L-1}^{\mathrm{pool}}",
+    n: "n_l",
+    n_next: r"\hat{n}_{l+1}",
+    k: r"k_{l}^{\mathrm{pool}}",
+    V: r"\mathrm{VAR}[\Xi^{(l)}]",
+    V_next: r"\mathrm{VAR}[\Xi^{(l+1)}]",
+    V_gradient: r"\mathrm{VAR}[\partial_{\Xi^{(l+1)}} \mathcal{L}]",
+    m: "m_B",
+    x: r"z^{(l)}",
+    bn.Xhat: r"\hat{z}^{(l)}",
+}
+"""How the document writes our symbols."""
+
+
+def _pooled(scale: sp.Expr, k: sp.Symbol, domain: Domain) -> Derivation:
     """E[x^2] behind average pooling: two positions of the window are the same, or independent."""
     same = sp.KroneckerDelta(p, q)
     pair = RAW * same + FIRST**2 * (1 - same)
     square = sp.Sum(sp.Sum(pair, (p, 1, k**2)), (q, 1, k**2)) / k**4
     return Derivation.begin(scale * square, domain).step(
-        "the deltas contracted", scale * (RAW + (k**2 - 1) * FIRST**2) / k**2
+        "the deltas contracted", scale * (FIRST**2 + SPREAD / k**2)
     )
 
 
@@ -112,8 +125,9 @@ def _block(labels: tuple[str, ...], layer: str, use: str) -> tuple[AnyClaim, ...
 
 
 def _logits() -> tuple[AnyClaim, ...]:
-    domain = Domain({**_SCALES, **_POOL, **_ACTIVATION})
-    any_moments = Domain({**_SCALES, **_POOL, **_ANY_MOMENTS})
+    n, k, V = n_last, k_last, V_last
+    layer = {n: _NATURAL, V: _POSITIVE, k: _NATURAL}
+    domain, any_moments = Domain({**layer, **_ACTIVATION}), Domain({**layer, **_ANY_MOMENTS})
     scale = n * V
     left = r"\mathrm{VAR}[z_i^{(L)}] = "
     weight = r"n_L \mathrm{VAR}[\Xi_{ij}^{(L)}]"
@@ -128,7 +142,7 @@ def _logits() -> tuple[AnyClaim, ...]:
             left + weight + r" \mathbb{E}[(x_j^{(L)})^2]",
             scale * RAW,
             Derivation.begin(sp.Sum(sp.Sum(V * same * RAW, (p, 1, n)), (q, 1, n)), any_moments),
-            assumptions=(_WEIGHTS, "The inputs x may depend on each other; M_2 is their second moment."),
+            assumptions=(_WEIGHTS, "The inputs x may depend on each other; their second moment is M^2 + S."),
         ),
         Claim(
             "S3b",
@@ -137,13 +151,15 @@ def _logits() -> tuple[AnyClaim, ...]:
             + weight
             + r" \frac{1}{(k_{L-1}^{\mathrm{pool}})^4} \sum_p \mathbb{E}[(\tilde{x}_p^{(L)})^2]",
             scale / k**4 * sp.Sum(RAW, (p, 1, k**2)),
-            _pooled(scale, any_moments),
+            _pooled(scale, k, any_moments),
             cause=Cause.CONCEPT,
             consequence=_pooling_keeps_the_mean,
-            experiment=_pooling_trials,
+            experiment=lambda seed: _pooling_trials(seed, {n_last: 1, V_last: 1, k_last: 3}),
             assumptions=(
                 _RELU,
-                "The positions of a window are independent, as the document assumes; their mean is not zero.",
+                "The positions of a window are independent, as the document assumes; their mean is not zero. M and S "
+                "are mean and variance of the activation.",
+                _SEMI_QUANTITATIVE,
             ),
         ),
         Claim(
@@ -219,10 +235,12 @@ def _pooling_keeps_the_mean() -> str:
     )
 
 
-def _pooling_trials(seed: int) -> list[Trial]:
+def _pooling_trials(seed: int, layer: dict[sp.Symbol, int]) -> list[Trial]:
     found = layers.pooled_second_moment(0.5, 3, 400_000, seed=seed, stream=0)
-    mean, second = (find(f"relu.{name}").evaluate(17, a="0.5") for name in ("mean", "second_moment"))
-    return [Trial({n: 1, V: 1, k: 3, FIRST: sp.Rational(str(mean)), RAW: sp.Rational(str(second))}, found)]
+    mean, spread = (
+        sp.Rational(str(find(f"relu.{name}").evaluate(17, a="0.5"))) for name in ("mean", "variance")
+    )
+    return [Trial({**layer, FIRST: mean, SPREAD: spread}, found)]
 
 
 def _rules() -> tuple[AnyClaim, ...]:
@@ -283,14 +301,16 @@ def _statistics() -> tuple[AnyClaim, ...]:
             "Second moment behind average pooling",
             square + r" = \frac{1}{(k_l^{\mathrm{pool}})^2} \mathbb{E}[(\tilde{x}_i^{(l+1)})^2]",
             RAW / k**2,
-            _pooled(sp.S.One, Domain({**_POOL, **_ANY_MOMENTS})),
+            _pooled(sp.S.One, k, Domain({**_POOL, **_ANY_MOMENTS})),
             cause=Cause.CONCEPT,
             consequence=_pooling_keeps_the_mean,
-            experiment=lambda seed: [
-                Trial({key: v for key, v in t.point.items() if key not in (n, V)}, t.found)
-                for t in _pooling_trials(seed)
-            ],
-            assumptions=(_RELU, "The positions of a window are independent; their mean is not zero."),
+            experiment=lambda seed: _pooling_trials(seed, {k: 3}),
+            assumptions=(
+                _RELU,
+                "The positions of a window are independent; their mean is not zero. M and S are mean and variance of the "
+                "activation.",
+                _SEMI_QUANTITATIVE,
+            ),
             sources=("jin2019 (S3b)",),
         ),
         Claim(
@@ -329,8 +349,10 @@ def _statistics() -> tuple[AnyClaim, ...]:
             assumptions=(
                 _RELU,
                 _WEIGHTS,
-                "No pooling before the layer; the inputs of a sample are independent of each other.",
-                "sigma is the statistic of (1b), across samples at fixed weights; its mean over the weights.",
+                "No pooling before the layer.",
+                "sigma is the statistic of (1b), across samples at fixed weights; its mean over the weights. With the "
+                "weights random too the right side is VAR[z], and it is (S9d) that fails.",
+                _SEMI_QUANTITATIVE,
             ),
             sources=("sari2020 (6)", "panigrahi2018 (10)"),
         ),
