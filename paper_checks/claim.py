@@ -281,7 +281,7 @@ class Record:
     sources: tuple[str, ...] = field(default=())
 
 
-_RELATION = r"(?<!\\)[{}]|:?=|\\(?:approx|sim|leftarrow|propto|coloneqq)\b"
+_RELATION = r"(?<!\\)[{}]|:?=|\\(?:approx|sim|leftarrow|propto)\b"
 
 DIGITS = 15
 """Of the two sides of a counterexample."""
@@ -339,7 +339,7 @@ def judge(claim: AnyClaim, seed: int = 0, letters: Letters | None = None) -> Rec
         return _record(claim, verdict, (_shown(check), *evidence), consequence=_said(claim))
     if claim.truth.steps and not truth.ok:
         raise ClaimError(f"{claim.label}: the truth does not hold: {truth.failures[0]}")
-    if failure is None or failure.point is None:
+    if failure is None or failure.point is None or failure.values is None:
         raise ClaimError(f"{claim.label}: neither shown nor refuted: {failure}")
     if claim.approximation is not None:
         return _approximate(claim, claim.approximation, truth, letters)

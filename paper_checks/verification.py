@@ -21,7 +21,7 @@ from numeric.monte_carlo import FALSE_ALARM, POWER, Estimate
 from paper_checks.experiments import Measurement, experiments
 from paper_checks.workers import Progress, Task, run
 
-SCHEMA = "normquant.verify/1"
+SCHEMA = "normquant.verify/2"
 
 
 @dataclass(frozen=True)
@@ -216,7 +216,7 @@ def _count(number: int, thing: str) -> str:
 
 
 def report(results: tuple[Verification, ...], seed: int) -> dict[str, Any]:
-    """The results as JSON data, schema ``normquant.verify/1``."""
+    """The results as JSON data, schema ``normquant.verify/2``; claims come beside."""
     return {
         "schema": SCHEMA,
         "seed": seed,

@@ -47,9 +47,6 @@ from paper_checks.transcription import exact_point, from_catalogue
 
 TITLE = "Analysis on gradient propagation in batch normalized residual networks"
 WHERE = "arXiv:1812.00342"
-LETTERS = {bn.x: "x", bn.g: r"\Delta\tilde{x}"}
-"""How the document writes our symbols."""
-
 _SECTION_5 = ("Fig 5", "Fig 6", "Fig 7", "Fig 8", "Tab 1", "Fig 9", "Fig 10", "Fig 11", "Fig 12")
 
 LABELS = (
@@ -78,6 +75,20 @@ t1, t2 = sp.symbols("t_1 t_2", nonnegative=True)
 w, u, v = (sp.IndexedBase(name, real=True) for name in "wuv")
 r = sp.IndexedBase("r", positive=True)
 law = sp.IndexedBase("X", positive=True)
+
+LETTERS = {
+    bn.x: "x",
+    bn.g: r"\Delta\tilde{x}",
+    n: "n_{L-1}",
+    n_out: "n'_{L}",
+    w: "W_{L}",
+    u: "W_{L-1}",
+    v: r"Var(\Delta y_{L})",
+    r: r"(\hat{W}^{2} I)",
+    V_bar: r"\bar{W}_1^2 I",
+    widening: "k",
+}
+"""How the document writes our symbols."""
 
 _POSITIVE, _NONNEGATIVE = sp.Interval.open(0, sp.oo), sp.Interval(0, sp.oo)
 _NATURAL = sp.Range(1, sp.oo)

@@ -62,9 +62,9 @@ LETTERS = {
     TERNARY: r"V(\tilde{w}^l_t)",
     GRADIENT: r"V(\frac{\partial L}{\partial s^{l+1}})",
     VX: "V(x)",
-    V1: "V(w^1)",
-    V2: "V(w^2)",
-    V3: "V(w^3)",
+    V1: "V(w^{1})",
+    V2: "V(w^{2})",
+    V3: "V(w^{3})",
     tn.delta: r"\Delta",
 }
 """How the document writes our symbols."""

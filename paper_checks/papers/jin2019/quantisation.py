@@ -379,7 +379,7 @@ def _rule(label: str, sources: tuple[str, ...]) -> Claim:
     return Claim(
         label,
         "The straight-through rule",
-        r"q_k'(x) \coloneqq 1",
+        r"q_k'(x) := 1",
         sp.S.One,
         Derivation.begin(StraightThrough(_q(u), u), Domain({u: sp.Interval(0, 1), b: _NATURAL})),
         defines=True,
@@ -549,7 +549,7 @@ def _measurement() -> tuple[AnyClaim, ...]:
         Definition(
             "S17a",
             "kappa_0 as it is measured",
-            r"\kappa_0 \coloneqq \frac{1}{(k_{L-1}^{\text{pool}})^2} \cdot n_L \mathbb{VAR}[W_{ij}^{(L)}]",
+            r"\kappa_0 := \frac{1}{(k_{L-1}^{\text{pool}})^2} \cdot n_L \mathbb{VAR}[W_{ij}^{(L)}]",
             (
                 "It is (S7) with W for the effective weight, as holds for the vanilla network that is measured; it is "
                 "the right side of (S4), so (S5) says that it is small.",
@@ -560,7 +560,7 @@ def _measurement() -> tuple[AnyClaim, ...]:
         Claim(
             "S17b",
             "kappa_1 as it is measured",
-            r"\kappa_1^{(l)} \coloneqq (k_l^{\text{pool}})^2 \cdot \frac{n_l \mathbb{VAR}[W_{ij}^{(l)}]}{\hat{n}_{l+1} "
+            r"\kappa_1^{(l)} := (k_l^{\text{pool}})^2 \cdot \frac{n_l \mathbb{VAR}[W_{ij}^{(l)}]}{\hat{n}_{l+1} "
             r"\mathbb{VAR}[W_{ij}^{(l+1)}]} \cdot \frac{\mathbb{VAR}[\partial_{W_{ij}^{(l)}}\mathcal{L}]}"
             r"{\mathbb{VAR}[\partial_{W_{ij}^{(l+1)}}\mathcal{L}]}",
             kernel**2 * (n_in * here) / (n_next * above) * (gradient / gradient_above),

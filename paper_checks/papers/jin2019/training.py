@@ -68,19 +68,19 @@ _ANY_MOMENTS = {FIRST: sp.S.Reals, SPREAD: _POSITIVE}
 
 LETTERS = {
     FIRST: r"\mathbb{E}[\tilde{x}]",
-    SPREAD: r"\mathrm{VAR}[\tilde{x}]",
+    SPREAD: r"\mathbb{VAR}[\tilde{x}]",
     n_last: "n_L",
-    V_last: r"\mathrm{VAR}[\Xi^{(L)}]",
+    V_last: r"\mathbb{VAR}[\Xi^{(L)}]",
     k_last: r"k_{L-1}^{\mathrm{pool}}",
     n: "n_l",
     n_next: r"\hat{n}_{l+1}",
     k: r"k_{l}^{\mathrm{pool}}",
-    V: r"\mathrm{VAR}[\Xi^{(l)}]",
-    V_next: r"\mathrm{VAR}[\Xi^{(l+1)}]",
-    V_gradient: r"\mathrm{VAR}[\partial_{\Xi^{(l+1)}} \mathcal{L}]",
+    V: r"\mathbb{VAR}[\Xi^{(l)}]",
+    V_next: r"\mathbb{VAR}[\Xi^{(l+1)}]",
+    V_gradient: r"\mathbb{VAR}[\partial_{\Xi^{(l+1)}} \mathcal{L}]",
     m: "m_B",
-    x: r"z^{(l)}",
-    bn.Xhat: r"\hat{z}^{(l)}",
+    x: "z",
+    bn.Xhat: r"\hat{z}",
 }
 """How the document writes our symbols."""
 
@@ -129,8 +129,8 @@ def _logits() -> tuple[AnyClaim, ...]:
     layer = {n: _NATURAL, V: _POSITIVE, k: _NATURAL}
     domain, any_moments = Domain({**layer, **_ACTIVATION}), Domain({**layer, **_ANY_MOMENTS})
     scale = n * V
-    left = r"\mathrm{VAR}[z_i^{(L)}] = "
-    weight = r"n_L \mathrm{VAR}[\Xi_{ij}^{(L)}]"
+    left = r"\mathbb{VAR}[z_i^{(L)}] = "
+    weight = r"n_L \mathbb{VAR}[\Xi_{ij}^{(L)}]"
     pool = r"\frac{1}{(k_{L-1}^{\mathrm{pool}})^2}"
     same = sp.KroneckerDelta(p, q)
     raw = gamma**2 * SECOND
@@ -174,14 +174,14 @@ def _logits() -> tuple[AnyClaim, ...]:
         Claim(
             "S3d",
             "The activation keeps the variance",
-            rf"{weight} {pool} \mathbb{{E}}[(\tilde{{x}}_p^{{(L)}})^2] \approx {weight} {pool} \mathrm{{VAR}}[y_i^{{(L-1)}}]",
+            rf"{weight} {pool} \mathbb{{E}}[(\tilde{{x}}_p^{{(L)}})^2] \approx {weight} {pool} \mathbb{{VAR}}[y_i^{{(L-1)}}]",
             scale / k**2 * gamma**2,
             _with_moments(scale / k**2 * raw, domain),
             approximation=Approximation(typical, scales=(n, V, k, gamma)),
             assumptions=(_RELU,),
             sources=("panigrahi2018 (9)",),
         ),
-        _variance_of_y("S3e", rf"{weight} {pool} \mathrm{{VAR}}[y_i^{{(L-1)}}]", scale / k**2),
+        _variance_of_y("S3e", rf"{weight} {pool} \mathbb{{VAR}}[y_i^{{(L-1)}}]", scale / k**2),
         Claim(
             "S4",
             "Variance of a logit for gamma of order one",
@@ -220,7 +220,7 @@ def _variance_of_y(label: str, left: str, scale: sp.Expr) -> Claim:
     )
 
 
-_VAR_Y = r"\mathrm{VAR}[y_i^{(L-1)}]"
+_VAR_Y = r"\mathbb{VAR}[y_i^{(L-1)}]"
 
 
 def _pooling_keeps_the_mean() -> str:
@@ -245,7 +245,7 @@ def _pooling_trials(seed: int, layer: dict[sp.Symbol, int]) -> list[Trial]:
 
 def _rules() -> tuple[AnyClaim, ...]:
     follows = "The condition that (S4), the variance of a logit, is much smaller than 1; kappa_0 of (S7) is their ratio."
-    rule = r"\mathrm{VAR}[\Xi_{ij}^{(L)}] \ll \frac{(k_{L-1}^{\mathrm{pool}})^2}{n_L}"
+    rule = r"\mathbb{VAR}[\Xi_{ij}^{(L)}] \ll \frac{(k_{L-1}^{\mathrm{pool}})^2}{n_L}"
     return (
         Definition(
             "2", "Efficient training rule I", rule, (follows, "The factor of (S3b) is missing from it.")
@@ -259,7 +259,7 @@ def _initialisation() -> tuple[AnyClaim, ...]:
         Definition(
             "S6",
             "Variance of the weights of the last layer",
-            r"\mathrm{VAR}[W_{ij}^{(L)}] = \frac{1}{\hat{n}_L}",
+            r"\mathbb{VAR}[W_{ij}^{(L)}] = \frac{1}{\hat{n}_L}",
             (
                 "Fan-out, without the factor 2 for a ReLU: the last layer is linear. Supplement table 1 uses it.",
             ),
@@ -267,7 +267,7 @@ def _initialisation() -> tuple[AnyClaim, ...]:
         Definition(
             "S7",
             "Scale of the logits",
-            r"\kappa_0 := \frac{1}{(k_{L-1}^{\mathrm{pool}})^2} \cdot n_L \mathrm{VAR}[\Xi_{ij}^{(L)}]",
+            r"\kappa_0 := \frac{1}{(k_{L-1}^{\mathrm{pool}})^2} \cdot n_L \mathbb{VAR}[\Xi_{ij}^{(L)}]",
             ("(S4) without its other factors; (S17a) and supplement table 1 use it so.",),
         ),
     )
@@ -282,14 +282,14 @@ def _statistics() -> tuple[AnyClaim, ...]:
     raw = gamma**2 * SECOND
     typical = {gamma: 1, a: 0, k: 7, n: 512, V: sp.Rational(1, 512)}
     sigma = r"(\sigma_i^{(l)})^2"
-    weight = r"n_l \mathrm{VAR}[\Xi_{ij}^{(l)}]"
+    weight = r"n_l \mathbb{VAR}[\Xi_{ij}^{(l)}]"
     square = r"\mathbb{E}[(x_i^{(l+1)})^2]"
     return (
-        _variance_of_y("S9a", r"\mathrm{VAR}[y_i^{(l)}]", sp.S.One),
+        _variance_of_y("S9a", r"\mathbb{VAR}[y_i^{(l)}]", sp.S.One),
         Claim(
             "S9b",
             "Second moment behind the activation",
-            r"\mathbb{E}[(\tilde{x}_i^{(l+1)})^2] \sim \mathrm{VAR}[y_i^{(l)}] \approx (\gamma^{(l)})^2",
+            r"\mathbb{E}[(\tilde{x}_i^{(l+1)})^2] \sim \mathbb{VAR}[y_i^{(l)}] \approx (\gamma^{(l)})^2",
             gamma**2,
             _with_moments(raw, Domain(_ACTIVATION)),
             approximation=Approximation(typical, scales=(gamma,)),
@@ -326,7 +326,7 @@ def _statistics() -> tuple[AnyClaim, ...]:
         Definition(
             "S9d",
             "Variance by which BatchNorm divides",
-            rf"{sigma} = \mathrm{{VAR}}[z_i^{{(l)}}]",
+            rf"{sigma} = \mathbb{{VAR}}[z_i^{{(l)}}]",
             (
                 "BatchNorm takes it across the batch, weights fixed; elsewhere VAR is over the weights too. (S9e) mixes "
                 "the two.",
@@ -560,13 +560,13 @@ def _variances() -> tuple[AnyClaim, ...]:
     outputs = Domain({width: _NATURAL, V: _POSITIVE, slope: _POSITIVE, above: _POSITIVE, scale: sp.S.Reals})
     ratio = r"\left(\frac{\gamma^{(l)}}{\sigma_i^{(l)}}\right)^2"
     gated = r"\mathbb{E}[(h'(y_i^{(l)}))^2]"
-    above_text = r"\mathrm{VAR}[\partial_{\tilde{x}_i^{(l+1)}}\mathcal{L}]"
+    above_text = r"\mathbb{VAR}[\partial_{\tilde{x}_i^{(l+1)}}\mathcal{L}]"
     centred = "The gradient from above is centred and independent of the rest, the gates among it."
     return (
         Claim(
             "S13a",
             "Variance of the gradient in a weight",
-            rf"\mathrm{{VAR}}[\partial_{{\Xi_{{ij}}^{{(l)}}}}\mathcal{{L}}] = {ratio} \mathbb{{E}}[(x_j^{{(l)}})^2] {gated} "
+            rf"\mathbb{{VAR}}[\partial_{{\Xi_{{ij}}^{{(l)}}}}\mathcal{{L}}] = {ratio} \mathbb{{E}}[(x_j^{{(l)}})^2] {gated} "
             rf"\cdot {above_text}",
             scale**2 * mean(x[one] ** 2, one) * mean(h[two] ** 2, two) * mean(g[three] ** 2, three),
             Derivation.begin(product, batch),
@@ -575,7 +575,7 @@ def _variances() -> tuple[AnyClaim, ...]:
         Claim(
             "S13b",
             "Variance of the gradient in an input",
-            rf"\mathrm{{VAR}}[\partial_{{x_j^{{(l)}}}}\mathcal{{L}}] = \hat{{n}}_l {ratio} \mathrm{{VAR}}[\Xi_{{ij}}^{{(l)}}] "
+            rf"\mathbb{{VAR}}[\partial_{{x_j^{{(l)}}}}\mathcal{{L}}] = \hat{{n}}_l {ratio} \mathbb{{VAR}}[\Xi_{{ij}}^{{(l)}}] "
             rf"{gated} \cdot {above_text}",
             width * scale**2 * V * slope * above,
             Derivation.begin(
@@ -587,8 +587,8 @@ def _variances() -> tuple[AnyClaim, ...]:
         Claim(
             "S13c",
             "Variance of the gradient before average pooling",
-            r"\mathrm{VAR}[\partial_{\tilde{x}_{p}^{(l+1)}}\mathcal{L}] = \frac{1}{(k_{l}^{\mathrm{pool}})^{4}} "
-            r"\mathrm{VAR}[\partial_{x_{i}^{(l+1)}}\mathcal{L}]",
+            r"\mathbb{VAR}[\partial_{\tilde{x}_{p}^{(l+1)}}\mathcal{L}] = \frac{1}{(k_{l}^{\mathrm{pool}})^{4}} "
+            r"\mathbb{VAR}[\partial_{x_{i}^{(l+1)}}\mathcal{L}]",
             mean(g[one] ** 2, one) / k**4,
             Derivation.begin(
                 mean((g[one] / k**2) ** 2, one),
@@ -611,10 +611,10 @@ def _adjacent_layers(ratio: str) -> Claim:
     return Claim(
         "S14",
         "Gradients in the weights of two adjacent layers",
-        rf"\mathrm{{VAR}}[\partial_{{\Xi_{{ij}}^{{(l)}}}}\mathcal{{L}}] = {ratio} "
+        rf"\mathbb{{VAR}}[\partial_{{\Xi_{{ij}}^{{(l)}}}}\mathcal{{L}}] = {ratio} "
         r"\frac{\mathbb{E}[(x_j^{(l)})^2]}{\mathbb{E}[(x_m^{(l+1)})^2]} \cdot "
-        r"\frac{\mathbb{E}[(h'(y_i^{(l)}))^2]}{(k_l^{\mathrm{pool}})^4} \cdot \hat{n}_{l+1} \mathrm{VAR}[\Xi_{ki}^{(l+1)}] "
-        r"\mathrm{VAR}[\partial_{\Xi_{km}^{(l+1)}}\mathcal{L}]",
+        r"\frac{\mathbb{E}[(h'(y_i^{(l)}))^2]}{(k_l^{\mathrm{pool}})^4} \cdot \hat{n}_{l+1} \mathbb{VAR}[\Xi_{ki}^{(l+1)}] "
+        r"\mathbb{VAR}[\partial_{\Xi_{km}^{(l+1)}}\mathcal{L}]",
         c**2 * square / square_next * slope / k**4 * n_next * V_next * V_gradient,
         Derivation.begin(c**2 * square * slope * in_input / k**4, domain),
         assumptions=(
@@ -640,15 +640,15 @@ def _flow() -> dict[str, AnyClaim]:
         a: 0,
         k: 1,
     }
-    left = r"\mathrm{VAR}[\partial_{\Xi_{ij}^{(l)}}\mathcal{L}] = "
+    left = r"\mathbb{VAR}[\partial_{\Xi_{ij}^{(l)}}\mathcal{L}] = "
     with_norm = (
         left + r"\kappa_1^{(l)} \cdot \frac{1}{(k_l^{\mathrm{pool}})^2} \cdot "
-        r"\frac{\hat{n}_{l+1}\mathrm{VAR}[\Xi_{ij}^{(l+1)}]}{n_l \mathrm{VAR}[\Xi_{ij}^{(l)}]} "
-        r"\mathrm{VAR}[\partial_{\Xi_{ij}^{(l+1)}}\mathcal{L}]"
+        r"\frac{\hat{n}_{l+1}\mathbb{VAR}[\Xi_{ij}^{(l+1)}]}{n_l \mathbb{VAR}[\Xi_{ij}^{(l)}]} "
+        r"\mathbb{VAR}[\partial_{\Xi_{ij}^{(l+1)}}\mathcal{L}]"
     )
     without = (
         left + r"\kappa_2^{(l)} \cdot \frac{1}{(k_l^{\mathrm{pool}})^4} \cdot \hat{n}_{l+1} "
-        r"\mathrm{VAR}[\Xi_{ij}^{(l+1)}] \mathrm{VAR}[\partial_{\Xi_{ij}^{(l+1)}}\mathcal{L}]"
+        r"\mathbb{VAR}[\Xi_{ij}^{(l+1)}] \mathbb{VAR}[\partial_{\Xi_{ij}^{(l+1)}}\mathcal{L}]"
     )
     # sigma^2 = n V Var x, x behind the ReLU of the layer before; x_next behind this one's
     normalised = OPEN * SECOND / (SECOND - MEAN**2) / SECOND * above / (n * V)
@@ -734,7 +734,7 @@ def claims() -> tuple[AnyClaim, ...]:
     second_rule = Observation(
         "ETR II",
         "Efficient training rule II",
-        r"\text{BN after each linear layer, or } \mathrm{VAR}[\Xi^{(l)}] \sim \frac{1}{n_l} \text{ or } \frac{1}{\hat{n}_l}",
+        r"\text{BN after each linear layer, or } \mathbb{VAR}[\Xi^{(l)}] \sim \frac{1}{n_l} \text{ or } \frac{1}{\hat{n}_l}",
         _second_rule,
     )
     return (
