@@ -19,7 +19,7 @@ from typing import Any
 import sympy as sp
 
 from derivations.machinery.abbreviation import Abbreviation
-from derivations.machinery.derivation import Derivation, DerivationCheck
+from derivations.machinery.derivation import POINTS, Derivation, DerivationCheck
 from derivations.machinery.domain import Domain, Point
 from derivations.machinery.enclosure import Evaluator, decimal
 from derivations.machinery.latex import latex
@@ -290,7 +290,8 @@ TRIALS = 2000
 """Comparisons that share the false-alarm probability of a run over all documents."""
 
 _ORDERS = tuple(sp.Rational(k, 2) for k in range(1, 9))
-_POINTS = 64
+_SEARCHED = 64
+"""Points at which a counterexample to an inequality is looked for."""
 
 
 Letters = Mapping[Any, str]
@@ -437,20 +438,31 @@ def _judge_inequality(claim: Inequality, seed: int) -> Record:
     if claim.gap.steps and not check.ok:
         raise ClaimError(f"{claim.label}: the gap of the inequality is not that: {check.failures[0]}")
     evaluator, rng = Evaluator(), random.Random(seed)
-    for _ in range(_POINTS):
-        point = domain.sample(rng)
-        sign = evaluator.sign(evaluator.at(gap, point))
-        if sign < 0 or (claim.strict and sign == 0):
-            return _refuted_inequality(claim, point, seed)
+
+    def counterexample(points: int) -> Point | None:
+        for _ in range(points):
+            point = domain.sample(rng)
+            sign = evaluator.sign(evaluator.at(gap, point))
+            if sign < 0 or (claim.strict and sign == 0):
+                return point
+        return None
+
     divisors = [c.lhs for c in domain.constraints if isinstance(c, sp.Ne) and c.lhs.is_nonnegative]
     known = gap.xreplace({divisor: sp.Dummy("N", positive=True) for divisor in divisors})
-    if not (is_positive(known, domain) or (not claim.strict and known.is_nonnegative)):
-        raise ClaimError(f"{claim.label}: held at {_POINTS} points, but not shown")
+    points = POINTS
+    failing = counterexample(points)
+    if failing is None and not (is_positive(known, domain) or (not claim.strict and known.is_nonnegative)):
+        points += _SEARCHED
+        failing = counterexample(_SEARCHED)
+        if failing is None:
+            raise ClaimError(f"{claim.label}: held at {points} points, but not shown")
+    if failing is not None:
+        return _refuted_inequality(claim, failing, seed)
     kind = "zero: an equality" if gap == 0 else "positive" if claim.strict else "not negative"
     return _record(
         claim,
         Verdict.CONFIRMED,
-        (_shown(check), f"the gap is {kind}; {_POINTS} points"),
+        (_shown(check), f"the gap is {kind}; {points} points"),
         consequence=_said(claim),
     )
 
