@@ -7,8 +7,8 @@ tangents: the mean square of a gradient is a Frobenius norm, and that is the sam
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from numeric.deep_network import relu_of_batchnorm
 from numeric.monte_carlo import Array, Estimate, sample_means
 
 _STEP = 1e-150
@@ -71,17 +71,11 @@ def gradient_gain(widths: tuple[int, int, int], batch: int, *, seed: int) -> flo
     inputs = np.maximum(rng.standard_normal((batch, before)), 0.0)
     preactivations = inputs @ ternary_weights(rng, before, (before, here))
     tangent = rng.standard_normal((batch, here))
-    following = _relu_of_batchnorm(preactivations + 1j * _STEP * tangent) @ ternary_weights(
+    following = relu_of_batchnorm(preactivations + 1j * _STEP * tangent) @ ternary_weights(
         rng, here, (here, after)
     )
     moved = np.asarray(following.imag / _STEP, dtype=np.float64)
     return float((moved**2).sum() / (batch * here))
-
-
-def _relu_of_batchnorm(z: NDArray[np.complex128]) -> NDArray[np.complex128]:
-    centred = z - z.mean(axis=0)
-    y = centred / np.sqrt((centred**2).mean(axis=0))
-    return np.asarray(np.where(y.real > 0, y, 0.0))
 
 
 def pooled_second_moment(shift: float, kernel: int, draws: int, *, seed: int, stream: int) -> Estimate:
