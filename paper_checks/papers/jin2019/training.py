@@ -19,13 +19,6 @@ from numeric import layers
 from paper_checks.claim import AnyClaim, Approximation, Cause, Claim, Definition, Observation, Trial
 from paper_checks.transcription import exact_point, from_catalogue
 
-MAIN = ("1a", "1b", "1c", "1d", "2", "3", "4", "ETR II")
-SUPPLEMENT = (
-    *("S1", "S2a", "S2b", "S2c", "S3a", "S3b", "S3c", "S3d", "S3e", "S4", "S5", "S6", "S7"),
-    *("S8a", "S8b", "S8c", "S8d", "S9a", "S9b", "S9c.1", "S9c.2", "S9d", "S9e", "S9f", "S10a", "S10b"),
-    *("S11.1", "S11.2", "S11.3", "S12a", "S12b", "S12c", "S13a", "S13b", "S13c", "S14", "S15", "S16"),
-)
-
 # --- symbols -------------------------------------------------------------------------------------------
 
 n, n_next, k = sp.symbols("n n_next k", integer=True, positive=True)
