@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from paper_checks.claim import Record, Verdict, judge
+from paper_checks.claim import Record, Verdict
+from paper_checks.judgement import judge
 from paper_checks.papers import Document, documents
 from paper_checks.workers import Progress, Task, run
 

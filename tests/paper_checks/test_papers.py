@@ -18,8 +18,7 @@ import sympy as sp
 
 from derivations import Derivation, Domain
 from derivations.machinery.enclosure import decimal
-from paper_checks import claim as judging
-from paper_checks import errata, papers, review
+from paper_checks import errata, judgement, papers, review
 from paper_checks.claim import (
     AnyClaim,
     Cause,
@@ -29,9 +28,9 @@ from paper_checks.claim import (
     Record,
     Table,
     Verdict,
-    judge,
 )
 from paper_checks.command_line import main
+from paper_checks.judgement import judge
 from paper_checks.papers import documents
 
 CLAIMS = [(id, claim) for id, document in documents().items() for claim in document.claims]
@@ -230,8 +229,8 @@ def test_a_claim_that_cannot_be_judged_is_undecided(
 
 
 def test_left_sides_end_at_the_first_relation() -> None:
-    assert judging._left_side(r"\sum_{i=1}^m x_i = 0") == r"\sum_{i=1}^m x_i"
-    assert judging._left_side(r"f \approx g") == "f"
+    assert judgement._left_side(r"\sum_{i=1}^m x_i = 0") == r"\sum_{i=1}^m x_i"
+    assert judgement._left_side(r"f \approx g") == "f"
 
 
 def test_reports_do_not_depend_on_the_number_of_processes(
