@@ -210,8 +210,9 @@ def _papers(arguments: argparse.Namespace) -> int:
             raise UsageError(
                 f"{document.id} has no label {arguments.label!r}; it has {', '.join(document.labels)}"
             )
-        print(review.details(review.judge_one(document, arguments.label, arguments.seed)))
-        return 0
+        record = review.judge_one(document, arguments.label, arguments.seed)
+        print(review.details(record))
+        return int(record.verdict is Verdict.UNDECIDED)
     if arguments.json is not None:
         _refuse_unwritable(arguments.json)
     reviewed = review.review(ids, seed=arguments.seed, jobs=arguments.jobs, progress=terminal_progress())

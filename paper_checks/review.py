@@ -78,10 +78,10 @@ def judge_one(document: Document, label: str, seed: int = 0) -> Record:
     KeyError
         When the document has no such label.
     """
-    for claim in document.claims:
-        if claim.label == label:
-            return judge(claim, seed, document.letters)
-    raise KeyError(label)
+    numbers = [n for n, claim in enumerate(document.claims) if claim.label == label]
+    if not numbers:
+        raise KeyError(label)
+    return _judge(document.id, numbers[0], seed)
 
 
 def counts_table(reviewed: Reviewed) -> str:

@@ -275,7 +275,7 @@ def _growth_over_layers() -> str:
         "BatchNorm removes the two directions 1 and s^ from the gradient: the bracket is B^2 - 2B. At B = 32 and "
         f"normal s^ a layer multiplies by {float(true):.4f}, not by {float(printed):.4f}: over {layers_} layers by "
         f"{float(true**layers_):.3g}, not by {float(printed**layers_):.3g}. The sign of the effect is reversed: "
-        "a finite batch damps the gradient. As B grows both tend to 1."
+        "at the standard deviation that the batch has, a finite batch damps the gradient. As B grows both tend to 1."
     )
 
 
@@ -356,7 +356,9 @@ def _large_batch(label: str, about: str, printed: str, widths: sp.Expr) -> Claim
         approximation=Approximation(typical, m),
         assumptions=(
             "The factor 1 - 2/B of one layer is printed as 1 + o(1/B^(1 - e)), which is so for any e > 0.",
-            "One layer, in units of the variance of the gradient above it.",
+            "One layer, in units of the variance of the gradient above it, at the standard deviation that the batch has. "
+            "For normal dot products its mean inverse square is B/(B - 3) times that of a large batch, which turns "
+            "1 - 2/B into (B - 2)/(B - 3) on average: still 1 + O(1/B).",
         ),
     )
 

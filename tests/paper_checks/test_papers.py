@@ -43,10 +43,8 @@ def labels(text: str) -> list[str]:
 
 NOT_CONFIRMED = {
     "jin2019": {
-        Verdict.REFUTED: labels("S3b, S9c.1, S9e, S10b, S11.2, S26b, S28b"),
-        Verdict.APPROXIMATE: labels(
-            "3, 4, S3d, S4, S9b, S9c.2, S9f, S11.3, S12a, S12b, S15, S16, S21, S22b, S22c"
-        ),
+        Verdict.REFUTED: labels("S3b, S4, S9c.1, S9e, S9f, S10b, S11.2, S26b, S28b"),
+        Verdict.APPROXIMATE: labels("3, 4, S3d, S9b, S9c.2, S11.3, S12a, S12b, S15, S16, S21, S22b, S22c"),
         Verdict.DEFINITION: labels(
             "1a, 1b, 1c, 1d, 2, 5, 6, 7, 8, 9, 10, 11b, 12, S1, S2a, S2b, S2c, S5, S6, S7, S8a, S8b, "
             "S8c, S8d, S9d, S17a, S17b, S18a, S18b, S19a, S19b, S23, S24c, S25, S26a"
@@ -69,7 +67,7 @@ NOT_CONFIRMED = {
     },
     "panigrahi2018": {
         Verdict.REFUTED: labels(
-            "8, 9.1, 9.2, 13, 14.2, P1, P2, P3, 16, 19, 21, 25.1, 27, 28, U5.1, U5.2, 30, 31a, 31b, P5, U16"
+            "8, 9.1, 9.2, 13, 14.2, P1, P2, P3, 16, 19, 21, 25.1, 27, 28, U5.1, U5.2, 30, 31a, 31b, 39, P5, U16"
         ),
         Verdict.APPROXIMATE: labels("22, 32"),
         Verdict.DEFINITION: labels("1, 2, 3, 6, 15, 17, U6, U10"),

@@ -42,6 +42,7 @@ _MOMENTS = ("relu.mean", "relu.second_moment", "relu.gate_probability")
 
 _RELU = "The activation is a ReLU of a normal number; quasi-linear in the words of the document."
 _SEMI_QUANTITATIVE = "S1 calls itself semi-quantitative; the equation is printed with =."
+_AT_INITIALISATION = "beta = 0, as at initialisation; the activation is a ReLU."
 _WEIGHTS = "The weights are independent of each other and of the inputs, and centred."
 
 
@@ -72,6 +73,7 @@ LETTERS = {
     V_next: r"\mathbb{VAR}[\Xi^{(l+1)}]",
     V_gradient: r"\mathbb{VAR}[\partial_{\Xi^{(l+1)}} \mathcal{L}]",
     m: "m_B",
+    a: r"(\beta/\gamma)",
     x: "z",
     bn.Xhat: r"\hat{z}",
 }
@@ -88,10 +90,25 @@ def _pooled(scale: sp.Expr, k: sp.Symbol, domain: Domain) -> Derivation:
     )
 
 
+def _pooled_at_zero(scale: sp.Expr, k: sp.Symbol, domain: Domain) -> Derivation:
+    """The same for a ReLU of a standard normal number."""
+    mean, second = (find(f"relu.{name}").closed_form.subs(a, 0) for name in ("mean", "second_moment"))
+    same = sp.KroneckerDelta(p, q)
+    pair = second * same + mean**2 * (1 - same)
+    square = sp.Sum(sp.Sum(pair, (p, 1, k**2)), (q, 1, k**2)) / k**4
+    return Derivation.begin(scale * square, domain).step(
+        "the deltas contracted", scale * (mean**2 + (second - mean**2) / k**2)
+    )
+
+
+def _pooling_trials_at_zero(seed: int, layer: dict[sp.Symbol, int]) -> list[Trial]:
+    return [Trial(layer, layers.pooled_second_moment(0.0, 3, 400_000, seed=seed, stream=1))]
+
+
 # --- the block, printed three times -------------------------------------------------------------------------
 
 
-def _block(labels: tuple[str, ...], layer: str, use: str) -> tuple[AnyClaim, ...]:
+def _block(labels: tuple[str, ...], layer: str = "") -> tuple[AnyClaim, ...]:
     below = r"\frac{1}{(k_l^{\mathrm{pool}})^2} \sum_{p \in \mathcal{P}} \tilde{x}_p^{(l+1)}"
     printed = (
         (
@@ -108,8 +125,17 @@ def _block(labels: tuple[str, ...], layer: str, use: str) -> tuple[AnyClaim, ...
         ("Average pooling", rf"x_i^{{(l+1)}} = {below}", "The window has k^2 positions, as (S3c) uses."),
     )
     chosen = printed if len(labels) == 4 else printed[:1] if labels == ("S1",) else printed[1:]
+    last = {"S1": {"(l)": "(L)"}, "S2a": {"(l+1)": "(L)", "(l)": "(L-1)", "k_l": "k_{L-1}"}}.get(
+        labels[0], {}
+    )
+
+    def of_last_layer(equation: str) -> str:
+        for general, special in last.items():
+            equation = equation.replace(general, special)
+        return equation
+
     return tuple(
-        Definition(label, about, equation, (f"{layer} {used} {use}".strip(),))
+        Definition(label, about, of_last_layer(equation), (f"{layer} {used}".strip(),))
         for label, (about, equation, used) in zip(labels, chosen, strict=True)
     )
 
@@ -180,9 +206,16 @@ def _logits() -> tuple[AnyClaim, ...]:
             "Variance of a logit for gamma of order one",
             left.replace("=", r"\approx") + weight + " " + pool,
             scale / k**2,
-            Derivation.begin(scale / k**2 * gamma**2, domain),
-            approximation=Approximation(typical, scales=(n, V, k)),
-            assumptions=("As a link of the chain, from (S3e).",),
+            _pooled_at_zero(scale, k, Domain(layer)),
+            cause=Cause.CONCEPT,
+            consequence=_pooling_keeps_the_mean,
+            experiment=lambda seed: _pooling_trials_at_zero(seed, {n: 1, V: 1, k: 3}),
+            assumptions=(
+                _AT_INITIALISATION,
+                "It inherits (S3b): the power of k is wrong.",
+                _SEMI_QUANTITATIVE,
+            ),
+            sources=("jin2019 (S3b)",),
         ),
     )
 
@@ -201,7 +234,7 @@ def _variance_of_y(label: str, left: str, scale: sp.Expr) -> Claim:
     return Claim(
         label,
         "BatchNorm sets the variance",
-        rf"{left} \approx {left.removesuffix(_VAR_Y)} (\gamma_i^{{(l)}})^2"
+        rf"{left} \approx {left.removesuffix(_VAR_Y)} (\gamma_i^{{(L-1)}})^2"
         if left.endswith(_VAR_Y)
         else rf"{left} \approx (\gamma^{{(l)}})^2",
         scale * gamma**2,
@@ -355,9 +388,17 @@ def _statistics() -> tuple[AnyClaim, ...]:
             rf"{weight} \mathbb{{E}}[(x_j^{{(l)}})^2] \approx {weight} "
             r"\left(\frac{\gamma^{(l-1)}}{k_{l-1}^{\mathrm{pool}}}\right)^2",
             n * V * (gamma / k) ** 2,
-            _with_moments(n * V * raw / k**2, Domain({**_SCALES, **_POOL, **_ACTIVATION})),
-            approximation=Approximation(typical, scales=(n, V, gamma, k)),
-            assumptions=(_RELU, "As a link of the chain, with (S9c) as printed."),
+            _pooled_at_zero(n * V * gamma**2, k, Domain({**_SCALES, **_POOL, gamma: _POSITIVE})),
+            cause=Cause.CONCEPT,
+            consequence=_pooling_keeps_the_mean,
+            experiment=lambda seed: _pooling_trials_at_zero(seed, {n: 1, V: 1, k: 3, gamma: 1}),
+            assumptions=(
+                _AT_INITIALISATION,
+                "A link of the chain: its left side is the line above. gamma and k are those of the layer below.",
+                "It inherits (S9c): the power of k is wrong.",
+                _SEMI_QUANTITATIVE,
+            ),
+            sources=("jin2019 (S9c.1)",),
         ),
     )
 
@@ -486,8 +527,9 @@ def _gradients() -> tuple[AnyClaim, ...]:
     one = Domain({**_ONE.sets, **reals}, _ONE.constraints, _ONE.lengths)
     typical = _ALTERNATING | dict.fromkeys((_INPUT, _HPRIME, _UP, _WEIGHT), 1)
     other = (
-        "One sample, one unit. The paths through the mean and the variance from other samples are left out too; together "
-        "they leave 1 - 2/m_B of the mean square: sari2020 (7)."
+        "One unit, the path along one sample. Those from other samples are left out too; they are not small in the "
+        "gradient of a weight, which sums over the batch: behind BatchNorm the gradients in z add up to zero, so the mean "
+        "of x drops out, and Var x stands for E x^2 in its mean square, 1 - 1/pi of it for a ReLU at a = 0."
     )
     upstream = r"\frac{\gamma^{(l)}}{\sigma_i^{(l)}} h'(y_i^{(l)}) \partial_{\tilde{x}_i^{(l+1)}} \mathcal{L}"
     entries = sp.IndexedBase("t", real=True)
@@ -563,7 +605,7 @@ def _variances() -> tuple[AnyClaim, ...]:
             rf"\cdot {above_text}",
             scale**2 * mean(x[one] ** 2, one) * mean(h[two] ** 2, two) * mean(g[three] ** 2, three),
             Derivation.begin(product, batch),
-            assumptions=(centred, "c stands for gamma/sigma; one sample."),
+            assumptions=(centred, "c stands for gamma/sigma; one sample's part of the gradient, see (S12a)."),
         ),
         Claim(
             "S13b",
@@ -665,7 +707,9 @@ def _flow() -> dict[str, AnyClaim]:
             assumptions=(
                 _RELU,
                 _WEIGHTS,
-                "No pooling: k = 1. The factor is kappa_1; it is of order one with respect to n, as printed.",
+                "No pooling: k = 1, the power of k is not judged. The factor is kappa_1; it is of order one with respect "
+                "to n, as printed.",
+                "The same a = beta/gamma in both layers.",
             ),
             sources=("sari2020 (8)", "panigrahi2018 (13)"),
         )
@@ -693,7 +737,7 @@ def _flow_with_norm() -> str:
     ratio = float(find("relu.ratio_variance").evaluate(17, a=0))
     return (
         f"kappa_1 is pi/(pi - 1) = {ratio:.4f} at a = 0: at equal widths and variances the gradient grows by it in every "
-        f"layer, {ratio**50:.2g} over 50. With pooling kappa_1 is not constant in k: the mean of (S3b) stays."
+        f"layer, {ratio**50:.2g} over 50."
     )
 
 
@@ -731,17 +775,17 @@ def claims() -> tuple[AnyClaim, ...]:
         _second_rule,
     )
     return (
-        *_block(("1a", "1b", "1c", "1d"), "", ""),
+        *_block(("1a", "1b", "1c", "1d")),
         rule,
         flow["3"],
         flow["4"],
         second_rule,
-        *_block(("S1",), "As (1a) for the last layer.", ""),
-        *_block(("S2a", "S2b", "S2c"), "As (1b)-(1d) for the last block.", ""),
+        *_block(("S1",), "As (1a) for the last layer."),
+        *_block(("S2a", "S2b", "S2c"), "As (1b)-(1d) for the last block."),
         *_logits(),
         rule_again,
         *_initialisation(),
-        *_block(("S8a", "S8b", "S8c", "S8d"), "As (1a)-(1d).", ""),
+        *_block(("S8a", "S8b", "S8c", "S8d"), "As (1a)-(1d)."),
         *_statistics(),
         *_derivatives(),
         *_gradients(),

@@ -217,7 +217,7 @@ def mean_and_variance() -> tuple[AnyClaim, ...]:
         rf"\left( -\frac{{1}}{{{_ROOT}}} \right) \right)"
     )
     return (
-        mean("23", two_paths, chain, _SUMMED),
+        mean("23", two_paths.replace(r"\hat{\mathbf{x}}}", r"\hat{\mathbf{x}}_i}"), chain, _SUMMED),
         Claim(
             "24",
             "Normalised input by the mean, the variance held",

@@ -192,6 +192,7 @@ def layer_bounds() -> tuple[Inequality, ...]:
             assumptions=(
                 "At a = 0, initialisation. It holds for a > 0 too, as the variance of ReLU(z + a) is at most 1 and the "
                 "printed denominator at least 3/2.",
+                "gamma is the same in both layers, the batch large.",
                 "As a bound it is weak: 1/3 in the place of pi/(pi - 1) = 1.467.",
                 _BOUNDS,
             ),
