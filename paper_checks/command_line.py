@@ -210,6 +210,8 @@ def _papers(arguments: argparse.Namespace) -> int:
             raise UsageError(
                 f"{document.id} has no label {arguments.label!r}; it has {', '.join(document.labels)}"
             )
+        if arguments.json is not None:
+            raise UsageError("--json writes whole documents: leave the label out")
         record = review.judge_one(document, arguments.label, arguments.seed)
         print(review.details(record))
         return int(record.verdict is Verdict.UNDECIDED)

@@ -71,9 +71,10 @@ def _why(document: Document, record: Record) -> str:
     """The counterexample in the letters of the document, which LaTeX and Markdown write alike."""
     assert record.counterexample is not None
     *where, (left, true), (right, printed) = record.counterexample.items()
-    letters = {str(symbol): letter for symbol, letter in document.letters.items()}
+    letters = {(str(s), isinstance(s, sp.IndexedBase)): letter for s, letter in document.letters.items()}
     point = ", ".join(
-        _assigned(letters.get(name) or latex_of(sp.Symbol(name)), value) for name, value in where
+        _assigned(letters.get((name, ", " in value)) or latex_of(sp.Symbol(name)), value)
+        for name, value in where
     )
     found = (
         f"the value is {true}, printed {printed}"

@@ -294,17 +294,21 @@ def _experiment(claim: Claim, seed: int, refuted: bool) -> tuple[bool, tuple[str
     if claim.experiment is None:
         return False, ()
     found = False
-    evidence = []
+    evidence: list[str] = []
     for trial in claim.experiment(seed):
         true, printed = (
             float(decimal(e, dict(trial.point), 17)) for e in (claim.truth.conclusion, claim.right)
         )
         if trial.refutes(true, TRIALS):
             raise ClaimError(f"{claim.label}: the experiment finds {trial}, the derivation {true:.9g}")
-        found |= trial.refutes(printed, TRIALS)
+        disagrees = trial.refutes(printed, TRIALS)
+        found |= disagrees
         against = f"{true:.6g} is true, {printed:.6g} printed" if refuted else f"{printed:.6g} printed"
         where = ", ".join(f"{s} = {_short(v)}" for s, v in trial.point.items() if not isinstance(v, tuple))
-        evidence.append(f"experiment{' at ' if where else ''}{where}: {trial}; {against}")
+        evidence.insert(
+            0 if disagrees else len(evidence),
+            f"experiment{' at ' if where else ''}{where}: {trial}; {against}",
+        )
     return found, tuple(evidence)
 
 
@@ -350,6 +354,11 @@ def _in_letters(expr: sp.Expr, letters: Letters) -> sp.Expr:
     return expr.xreplace(names)
 
 
+def _number(text: str) -> str:
+    """Zero as zero, whatever its accuracy."""
+    return "0" if float(text) == 0 else text
+
+
 def _short(value: Any) -> str:
     """A number of an experiment, which may be a double with many digits."""
     exact = sp.Rational(value)
@@ -376,7 +385,7 @@ def _sides(
     """A point and the two sides there, by name."""
     evaluator = Evaluator()
     values = {
-        name: evaluator.numbers.text(evaluator.at(e, point), DIGITS)
+        name: _number(evaluator.numbers.text(evaluator.at(e, point), DIGITS))
         for name, e in zip(names, (left, right), strict=True)
     }
     where = {str(s): ", ".join(map(str, v)) if isinstance(v, tuple) else str(v) for s, v in point.items()}

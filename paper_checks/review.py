@@ -104,6 +104,7 @@ def labels_table(records: tuple[Record, ...]) -> str:
     return "\n".join(
         f"{record.label:{width}}  {record.verdict:11}  {record.about}"
         + (f" [{record.cause}]" if record.cause else "")
+        + (f": {record.evidence[0]}" if record.verdict is Verdict.UNDECIDED else "")
         for record in records
     )
 

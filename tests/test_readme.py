@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
+from paper_checks.claim import Verdict
+from paper_checks.judgement import judge
+
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 
 
@@ -33,11 +36,12 @@ def test_the_python_api() -> None:
     assert len(examples) <= 7
 
 
-def test_adding_a_formula_and_a_paper(capsys: Any) -> None:
+def test_adding_a_formula_and_a_paper() -> None:
     formula, paper = blocks("python")
     names: dict[str, Any] = {}
     exec(formula, names)
     assert str(names["formula"].closed_form) == "delta"
     exec(paper, names)
-    assert capsys.readouterr().out == "confirmed\n"
-    assert len(names["LABELS"]) == len(names["claims"]())
+    (claim,) = names["claims"]()
+    assert (claim.label,) == names["LABELS"]
+    assert judge(claim).verdict is Verdict.CONFIRMED

@@ -229,6 +229,7 @@ _TRUE_BELOW = _FURTHER + V_bar / widening + r[1]
 def _block_domain() -> Domain:
     scalars = (c1, c2, V, V_hat, V_tilde, V_bar)
     sets: dict[Any, sp.Set] = dict.fromkeys(scalars, POSITIVE)
+    sets |= dict.fromkeys((c1, c2), sp.Interval.open(0, 1))
     sets |= {n: NATURAL, widening: NATURAL, blocks: NATURAL, r: POSITIVE}
     sets |= dict.fromkeys((s1, s2, t1, t2), NONNEGATIVE)
     return Domain(sets, lengths={r: blocks})
