@@ -6,6 +6,7 @@ variance plus delta = eps, learning rate eta, update w' = w - eta g with g the g
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -192,8 +193,7 @@ def _sign() -> str:
     )
 
 
-def _trials(seed: int, measured: object) -> list[Trial]:
-    assert callable(measured)
+def _trials(seed: int, measured: Callable[[float, Any, Any, float], float]) -> list[Trial]:
     rng = np.random.default_rng(seed)
     trials = []
     for _ in range(2):

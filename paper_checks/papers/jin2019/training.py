@@ -29,7 +29,6 @@ V_last = sp.Symbol("V_last", positive=True)
 gamma = sp.Symbol("gamma", positive=True)
 m, i, x, g = bn.m, bn.i, bn.x, bn.g
 p, q = sp.symbols("p q", integer=True, positive=True)
-zhat = bn.Xhat(i, sp.S.Zero)
 
 
 _NATURAL, _POSITIVE = sp.Range(1, sp.oo), sp.Interval.open(0, sp.oo)
@@ -38,7 +37,7 @@ _ACTIVATION = {gamma: _POSITIVE, a: sp.S.Reals}
 _POOL = {k: _NATURAL}
 
 MEAN, SECOND, OPEN = expectation(relu(z + a)), expectation(relu(z + a) ** 2), expectation(gate(z + a))
-_MOMENTS = ("relu.mean", "relu.second_moment", "relu.gate_probability")
+_MOMENTS = ("relu.mean", "relu.second_moment", "relu.moment0")
 
 _RELU = "The activation is a ReLU of a normal number; quasi-linear in the words of the document."
 _SEMI_QUANTITATIVE = "S1 calls itself semi-quantitative; the equation is printed with =."
@@ -48,7 +47,7 @@ _WEIGHTS = "The weights are independent of each other and of the inputs, and cen
 
 def _with_moments(definition: sp.Expr, domain: Domain) -> Derivation:
     """The moments of the ReLU in closed form."""
-    moments = Lemmas(*(find(name).derivation for name in _MOMENTS[:2]), find("relu.moment0").derivation)
+    moments = Lemmas(*(find(name).derivation for name in _MOMENTS))
     begun = Derivation.begin(definition, domain)
     return begun.step("moments of the ReLU", lambda e: sp.simplify(moments.apply(e)), by=moments)
 
@@ -499,9 +498,11 @@ def _derivatives() -> tuple[AnyClaim, ...]:
 
 
 def _factor_two() -> str:
+    size, at = 32, 2
+    true, printed = 1 - (1 + at**2) / size, 1 - (1 + 2 * at**2) / size
     return (
-        "The derivative of the standard deviation is that of the variance over 2 sigma: the factor 2 cancels. At m_B = 32 "
-        "and a standardised input of 2 the slope is 1 - 5/32 = 0.844 gamma/sigma, not 1 - 9/32 = 0.719. Both tend to "
+        "The derivative of the standard deviation is that of the variance over 2 sigma: the factor 2 cancels. At m_B = "
+        f"{size} and a standardised input of {at} the slope is {true:.3f} gamma/sigma, not {printed:.3f}. Both tend to "
         "gamma/sigma for large batches, which is all that (S12)-(S15) use."
     )
 

@@ -258,9 +258,11 @@ def weight_space() -> tuple[AnyClaim, ...]:
 
 
 def _negative_bound() -> str:
+    size = 32
     return (
         "The second term lacks lambda^2, the third has a factor m too much. For the gradient xhat itself the true value "
-        "is 0 and the printed bound -(m - 1) m lambda^2 gamma^2/sigma^2, -992 lambda^2 gamma^2/sigma^2 at m = 32: a "
+        "is 0 and the printed bound -(m - 1) m lambda^2 gamma^2/sigma^2, "
+        f"{-(size - 1) * size} lambda^2 gamma^2/sigma^2 at m = {size}: a "
         "squared norm below a negative number. With the factors mended the bound follows from "
         "(60) and holds with equality, so that BatchNorm does not enlarge the gradient in the weights stays true."
     )

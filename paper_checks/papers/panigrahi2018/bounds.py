@@ -208,19 +208,23 @@ def layer_bounds() -> tuple[Inequality, ...]:
             ),
             corrected=_true_upper_bound(widths),
             cause=Cause.CONCEPT,
-            consequence=lambda: (
-                "The constant of (13) is too small, so the bound is none: at a = 0 and K = 1 (wide layers) it allows "
-                "{:.4f} where the truth is {:.4f}, at a = 1 {:.4f} and {:.4f}. ".format(
-                    *(constants(q)[which] for q in (0, 1) for which in (0, 2))
-                )
-                + "The true value exceeds the bound unless K is at least 4.40 at a = 0, that is row sums of squared "
-                "weights that differ by a factor of 15 and more; over 50 layers the bound says 1.4e-24 and the "
-                "truth is "
-                "2.1e8."
-            ),
+            consequence=_exceeded,
             experiment=_upper_bound_trials,
             assumptions=(_BOUNDS, "As for (13)."),
         ),
+    )
+
+
+def _exceeded() -> str:
+    (printed, _, true), (printed_at_1, _, true_at_1) = constants(0), constants(1)
+    least = true / printed  # (c + d)^2/(4 c d) of the ends c and d of the row sums
+    spread = 2 * least - 1 + 2 * (least * (least - 1)) ** 0.5
+    return (
+        "The constant of (13) is too small, so the bound is none: at a = 0 and K = 1 (wide layers) it allows "
+        f"{printed:.4f} where the truth is {true:.4f}, at a = 1 {printed_at_1:.4f} and {true_at_1:.4f}. The true value "
+        f"exceeds the bound unless K is at least {least:.2f} at a = 0, that is row sums of squared weights that differ by "
+        f"a factor of {spread:.3g} and more; over 50 layers the bound says {printed**50:.2g} and the truth is "
+        f"{true**50:.2g}."
     )
 
 

@@ -90,8 +90,9 @@ def figures() -> dict[str, Observation]:
         return (
             "Simulated, gradient growth per layer at batch sizes 128, 256, 512: "
             + ", ".join(f"{factor:.3f}" for factor in factors)
-            + ". Exactly, BatchNorm multiplies by 1 - 2/m: 0.984, 0.992, 0.996, so (14) depends on the batch size, but "
-            "little.",
+            + ". BatchNorm alone multiplies by 1 - 2/m: "
+            + ", ".join(f"{1 - 2 / size:.3f}" for size in sizes)
+            + ", so (14) depends on the batch size, but little.",
         )
 
     def weight_scales(seed: int) -> tuple[str, ...]:
@@ -131,7 +132,7 @@ def figures() -> dict[str, Observation]:
             r"92.5\%,\; 90.6\%,\; 9.09\%",
             lambda _: (
                 "Not trained. Of ten classes guessing finds 10 %: 9.09 % without BatchNorm is no more than that. "
-                "Without shortcuts, 30 layers multiply the variance of the gradient by 1.467^30 = "
+                f"Without shortcuts, 30 layers multiply the variance of the gradient by {constants(0)[2]:.4g}^30 = "
                 f"{constants(0)[2] ** 30:.3g} at initialisation, by (13) corrected; a network may train to 90.6 % all "
                 "the same.",
             ),

@@ -393,9 +393,9 @@ def values_of_the_constant() -> tuple[AnyClaim, ...]:
             cause=Cause.CONCEPT,
             consequence=lambda: (
                 "At a = 1 the printed expression gives {:.4f}, with the right second moment {:.4f}, with the variance "
-                "{:.4f}; 0.33 is the printed expression at a = 0. Between a = 0 and 1 the true constant goes "
-                "from 1.467 to "
-                "1.120, and is never below 1 for a >= 0: gradients grow.".format(*constants(1))
+                "{:.4f}: gradients grow at a = 1 too. The printed expression is near 0.33 at a = 0: {:.4f}.".format(
+                    *constants(1), constants(0)[0]
+                )
             ),
             experiment=lambda seed: {"a = 1": growth(1.0, seed)},
             assumptions=(reading,),
@@ -434,7 +434,8 @@ def values_of_the_constant() -> tuple[AnyClaim, ...]:
                 table_of(printed_square, "relu.variance")
                 + ". (19), (34) and (38) use c2 for the variance across the batch of the output of the ReLU over "
                 "gamma^2. "
-                "c1/c2, and its square in (40), are too small: (c1/c2)^2 is 0.111 printed and 2.152 true at a = 0."
+                "c1/c2, and its square in (40), are too small: (c1/c2)^2 is "
+                f"{constants(0)[0] ** 2:.3f} printed and {constants(0)[2] ** 2:.3f} true at a = 0."
             ),
             experiment=moment_trials("variance"),
             assumptions=(

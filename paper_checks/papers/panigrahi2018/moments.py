@@ -450,14 +450,16 @@ def _any_scale() -> tuple[Claim, ...]:
 
     def consequence(name: str, power: int) -> Callable[[], str]:
         def text() -> str:
-            true, printed = (find(name).evaluate(15, a=q) for q in (sp.Rational(1, 2), sp.Rational(-1, 2)))
+            ratios = (sp.Rational(1, 2), sp.Rational(-1, 2))
+            true, printed = (find(name).evaluate(15, a=q) for q in ratios)
+            gates = [float(find("relu.moment0").evaluate(15, a=q)) for q in ratios]
             return (
                 "Right for gamma > 0 only. For gamma < 0 the ratio has to be a = beta/|gamma| and the factor "
                 "|gamma|: at "
                 f"gamma = -1, beta = 1/2 the true value is {float(true):.4f}, the printed one "
                 f"{float((-1) ** power * printed):.4f}"
                 + (", a negative mean of a number that is not negative" if power == 1 else "")
-                + ". There c1 is 0.6915, by the print 0.3085; c1/c2 (variance) per layer is "
+                + f". There c1 is {gates[0]:.4f}, by the print {gates[1]:.4f}; c1/c2 (variance) per layer is "
                 f"{float(find('relu.ratio_variance').evaluate(15, a=sp.Rational(1, 2))):.4f}, with a of the wrong sign "
                 f"{float(find('relu.ratio_variance').evaluate(15, a=sp.Rational(-1, 2))):.4f}. Nothing changes "
                 "at initialisation, where gamma = 1; training may turn the sign."

@@ -366,7 +366,8 @@ def _block_consequence() -> str:
         rows.append(f"L = {block}: {printed:.4f} printed, {true:.4f} true")
     return (
         "(40) has the square of c1/c2 and the weights of the second layer, W^, and follows from (38) and (39); in (21) "
-        "both are lost. With equal variances of weights, k = 1, K = 1 and a = 0 (c1/c2 = 1.467): "
+        "both are lost. With equal variances of weights, k = 1, K = 1 and a = 0 "
+        f"(c1/c2 = {ratio:.4g}): "
         + ", ".join(rows)
         + ". The bound is exceeded; over the blocks 2 to 6 of a scale the true product is "
         f"{_product(ratio**2, 5):.3g}, the printed bound {_product(ratio, 5):.3g}. That growth per block falls as 1/L "
@@ -446,10 +447,9 @@ def _over_a_scale() -> str:
         rows.append(f"{count} blocks: {count} printed, {true:.3g} true")
     return (
         f"What is added to 1 is about 1/L printed and (c1/c2)^2/L true, with (c1/c2)^2 = {square:.3f} at a = 0. "
-        "Over the "
-        "blocks 2 to N of a scale the print multiplies to N, the truth grows as N to the power 2.15: "
+        f"Over the blocks 2 to N of a scale the print multiplies to N, the truth grows as N to the power {square:.3g}: "
         + ", ".join(rows)
-        + ". With the printed constants (1/3 squared) it would be N to the power 0.11. Still polynomial and not "
+        + f". With the printed constants it would be N to the power {constants(0)[0] ** 2:.2g}. Still polynomial and not "
         "exponential: that the change per block is small for large L stands."
     )
 
