@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from numeric import batchnorm, pact, relu, ternary
+from numeric.experiments import batchnorm, pact, relu, ternary
 from numeric.monte_carlo import Array, Estimate
 
 ROUNDING = 1e-12

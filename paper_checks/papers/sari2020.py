@@ -17,8 +17,8 @@ from derivations import ternary as tn
 from derivations.machinery.prover import Lemmas
 from derivations.machinery.unspecified import Unspecified
 from derivations.relu import a, expectation, gate, relu, z
-from numeric import batchnorm as measured_batchnorm
-from numeric import layers
+from numeric.experiments import batchnorm as measured_batchnorm
+from numeric.experiments import layers
 from paper_checks.claim import Approximation, Cause, Claim, Inequality, Trial
 from paper_checks.transcription import exact_point, from_catalogue
 

@@ -124,7 +124,7 @@ def test_batch_of_one_and_zero_scale_have_no_input_gradient() -> None:
 
 
 def test_spectrum_of_the_jacobian_for_zero_and_positive_eps() -> None:
-    from numeric import batchnorm
+    from numeric.experiments import batchnorm
 
     x = np.array([0.3, -1.2, 0.7, 2.0, -0.1])
     for eps, rank in ((0.0, 3), (0.5, 4)):

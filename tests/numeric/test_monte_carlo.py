@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from numeric import relu, sample_means
+from numeric import sample_means
+from numeric.experiments import relu
 
 
 def test_result_does_not_depend_on_the_number_of_workers() -> None:

@@ -9,7 +9,7 @@ import sympy as sp
 
 from derivations import Derivation, Domain, find, pact
 from derivations.pact import OFF_THE_KINKS, StraightThrough, alpha, b, clip, u, x
-from numeric import pact as measured_pact
+from numeric.experiments import pact as measured_pact
 from paper_checks.claim import (
     AnyClaim,
     Cause,

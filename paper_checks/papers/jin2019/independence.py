@@ -11,7 +11,7 @@ from scipy.special import expit
 from derivations import Derivation, Domain, Phi, phi
 from derivations.machinery.abbreviation import Abbreviation
 from derivations.machinery.prover import FundamentalTheorem
-from numeric import dorefa
+from numeric.experiments import dorefa
 from numeric.monte_carlo import Array
 from paper_checks.claim import (
     AnyClaim,

@@ -14,8 +14,8 @@ from derivations import Derivation, Domain, find
 from derivations import batchnorm as bn
 from derivations.machinery.prover import Lemmas
 from derivations.relu import a, expectation, gate, relu, z
-from numeric import batchnorm as measured
-from numeric import layers
+from numeric.experiments import batchnorm as measured
+from numeric.experiments import layers
 from paper_checks.claim import AnyClaim, Approximation, Cause, Claim, Definition, Observation, Trial
 from paper_checks.transcription import exact_point, from_catalogue
 

@@ -6,7 +6,7 @@ import numpy as np
 import sympy as sp
 
 from derivations import Derivation, Domain
-from numeric import dorefa
+from numeric.experiments import dorefa
 from numeric.monte_carlo import Estimate
 from paper_checks.claim import (
     AnyClaim,

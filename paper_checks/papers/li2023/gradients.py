@@ -10,7 +10,7 @@ import sympy as sp
 
 from derivations import Derivation, Domain, find
 from derivations import batchnorm as bn
-from numeric import batchnorm as measured
+from numeric.experiments import batchnorm as measured
 from paper_checks.claim import AnyClaim, Cause, Claim, Definition, Trial
 from paper_checks.papers.li2023.symbols import (
     BATCH,

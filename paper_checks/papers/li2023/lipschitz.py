@@ -9,7 +9,7 @@ import sympy as sp
 
 from derivations import Derivation
 from derivations import batchnorm as bn
-from numeric import batchnorm as measured
+from numeric.experiments import batchnorm as measured
 from paper_checks.claim import AnyClaim, Cause, Claim, Definition, Inequality, Trial
 from paper_checks.papers.li2023.symbols import (
     POSITIVE,

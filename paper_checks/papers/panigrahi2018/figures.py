@@ -8,7 +8,7 @@ import sympy as sp
 
 from derivations import Antiderivative, Derivation, Domain, Phi, phi
 from derivations.relu import z
-from numeric import deep_network
+from numeric.experiments import deep_network
 from paper_checks.claim import (
     Observation,
     Table,

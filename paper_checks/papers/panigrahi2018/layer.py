@@ -14,7 +14,7 @@ from derivations import batchnorm as bn
 from derivations.machinery.limits import ComparisonOfGrowth, LimitAtInfinity
 from derivations.machinery.prover import Lemmas
 from derivations.relu import a, expectation, gate, relu, z
-from numeric import deep_network
+from numeric.experiments import deep_network
 from paper_checks.claim import (
     AnyClaim,
     Approximation,

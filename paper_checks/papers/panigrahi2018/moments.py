@@ -16,7 +16,7 @@ from derivations.machinery.prover import FundamentalTheorem, Reflection
 from derivations.relu import a, expectation, relu, z
 from derivations.relu import beta as shift
 from derivations.relu import gamma as scale
-from numeric import relu as measured_relu
+from numeric.experiments import relu as measured_relu
 from numeric.monte_carlo import Array, Means, sample_means
 from paper_checks.claim import (
     AnyClaim,

@@ -11,7 +11,7 @@ import sympy as sp
 from derivations import Derivation, Domain, Phi, find, phi
 from derivations.machinery.abbreviation import Abbreviation
 from derivations.machinery.unspecified import Unspecified
-from numeric import deep_network
+from numeric.experiments import deep_network
 from paper_checks.claim import (
     AnyClaim,
     Approximation,

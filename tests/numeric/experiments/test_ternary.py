@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from numeric import ternary
+from numeric.experiments import ternary
 
 
 @pytest.mark.parametrize("distribution", ternary.DISTRIBUTIONS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from numeric import deep_network, layers
+from numeric.experiments import deep_network, layers
 
 
 def test_tangents_agree_with_pytorch() -> None:

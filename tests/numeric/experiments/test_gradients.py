@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from numeric import batchnorm, pact
+from numeric.experiments import batchnorm, pact
 
 X = np.array([0.3, -1.2, 0.7, 2.0, -0.1])
 G = np.array([1.0, -0.4, 0.25, 0.6, -2.0])

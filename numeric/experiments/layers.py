@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from numeric.deep_network import relu_of_batchnorm
+from numeric.experiments.deep_network import relu_of_batchnorm
 from numeric.monte_carlo import Array, Estimate, sample_means
 
 _STEP = 1e-150

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from numeric import dorefa
+from numeric.experiments import dorefa
 
 
 def test_one_bit_is_the_sign() -> None:

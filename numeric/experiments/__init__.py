@@ -1,0 +1,1 @@
+"""What definitions give when they are simulated, differentiated or integrated; no closed form is known here."""
