@@ -1,0 +1,17 @@
+"""Which experiment tests which formula, and at which point.
+
+An experiment names the formulas that it tests and the points at which it does; the closed forms are evaluated
+elsewhere, after the estimates are in.
+"""
+
+from __future__ import annotations
+
+from paper_checks.experiments import batchnorm, pact, relu, ternary
+from paper_checks.experiments.measurement import Experiment, Measurement
+
+__all__ = ["Experiment", "Measurement", "experiments"]
+
+
+def experiments() -> tuple[Experiment, ...]:
+    """All experiments, in the order of their streams."""
+    return tuple(e for subject in (relu, batchnorm, ternary, pact) for e in subject.experiments())

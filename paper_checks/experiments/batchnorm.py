@@ -1,0 +1,107 @@
+"""BatchNorm: which derivative of a random batch tests which formula."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from numeric.experiments import batchnorm
+from numeric.monte_carlo import Array
+from paper_checks.experiments.measurement import Experiment, Measurement
+
+
+def _batchnorm(m: int, eps: float) -> Experiment:
+    """Derivatives of one random batch, and what they add up to."""
+
+    def run(seed: int, stream: int) -> list[Measurement]:
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,)))
+        x, g = rng.standard_normal(m), rng.standard_normal(m)
+        gamma, beta = (float(v) for v in rng.standard_normal(2))
+        measured = batchnorm.gradients(x, g, gamma, beta, eps)
+        jacobian = batchnorm.jacobian(x, gamma, beta, eps)
+        together = batchnorm.across_batch(x, g, gamma, eps)
+        d_mean, d_variance = batchnorm.statistics_gradients(x)
+        xhat = (x - x.mean()) / np.sqrt(x.var() + eps)
+        complement = _orthogonal_to(np.stack([np.ones(m), xhat], axis=1), g)
+        batch: dict[str, object] = {"x": tuple(map(float, x)), "g": tuple(map(float, g)), "m": m}
+        point = {**batch, "gamma": gamma, "beta": beta, "eps": eps}
+        whole = {
+            **{name: measured[name] for name in ("grad_gamma", "grad_beta", "grad_mean", "grad_variance")},
+            **{f"grad_input_{name}": value for name, value in together.items()},
+            "jacobian_trace": np.trace(jacobian),
+            "grad_gain": (jacobian**2).sum() / m,
+            "xhat_norm": xhat @ xhat,
+        }
+        per_sample = {
+            "grad_input": measured["grad_input"],
+            "grad_xhat": measured["grad_xhat"],
+            "mean_derivative": d_mean,
+            "variance_derivative": d_variance,
+            "jacobian_on_ones": jacobian @ np.ones(m),
+            "jacobian_on_xhat": jacobian @ xhat,
+            "jacobian_on_complement": jacobian @ complement,
+        }
+        per_pair = {"jacobian": jacobian, "jacobian_squared": jacobian @ jacobian}
+        if eps == 0:
+            projection = jacobian * (x.std() / gamma)
+            per_pair |= {"projection": projection, "projection_squared": projection @ projection}
+            whole["projection_rank"] = np.trace(projection)
+        point["xhat"] = tuple(map(float, xhat))
+        return [
+            *[Measurement(f"batchnorm.{name}", point, float(value)) for name, value in whole.items()],
+            *[
+                Measurement(f"batchnorm.{name}", {**point, "i": i}, float(values[i - 1]))
+                for name, values in per_sample.items()
+                for i in (1, m)
+            ],
+            *[
+                Measurement(f"batchnorm.{name}", {**point, "i": i, "j": j}, float(matrix[i - 1, j - 1]))
+                for name, matrix in per_pair.items()
+                for i, j in ((2, m), (1, 1))
+            ],
+        ]
+
+    tested = {measurement.formula for measurement in run(0, 0)}
+    return Experiment(tuple(sorted(tested)), run)
+
+
+def _orthogonal_to(columns: Array, vector: Array) -> Array:
+    """What is left of the vector by least squares."""
+    return np.asarray(vector - columns @ np.linalg.lstsq(columns, vector)[0])
+
+
+def _inference() -> Experiment:
+    """The forward pass with running statistics in place of those of the batch."""
+    name = "batchnorm.inference"
+
+    def run(seed: int, stream: int) -> list[Measurement]:
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,)))
+        out = []
+        for _ in range(3):
+            x, mu, gamma, beta = (float(v) for v in rng.standard_normal(4))
+            v, eps = (float(v) for v in rng.uniform(0.1, 2.0, 2))
+            mean, variance = np.clongdouble(mu), np.clongdouble(v)
+            y = batchnorm.forward(np.array([x], dtype=np.clongdouble), gamma, beta, eps, mean, variance)
+            point = {"x": x, "mu": mu, "v": v, "gamma": gamma, "beta": beta, "eps": eps}
+            out.append(Measurement(name, point, float(y[0].real)))
+        return out
+
+    return Experiment((name,), run)
+
+
+def _running_variance(m: int, sigma: float, draws: int) -> Experiment:
+    def run(seed: int, stream: int) -> list[Measurement]:
+        estimate = batchnorm.running_variance(m, 0.3, sigma, draws, seed=seed, stream=stream)
+        return [Measurement("batchnorm.running_variance", {"sigma": sigma}, estimate)]
+
+    return Experiment(("batchnorm.running_variance",), run)
+
+
+def experiments() -> tuple[Experiment, ...]:
+    """Those of this subject."""
+    return (
+        _batchnorm(5, 0.0),
+        _batchnorm(32, 1e-5),
+        _batchnorm(8, 0.5),
+        _inference(),
+        _running_variance(8, 1.1, 28 * 10**6),
+    )
