@@ -2,14 +2,10 @@
 
 Examples
 --------
->>> from numeric.experiments import relu
->>> means = relu.moments(1.0, 0.0, 1_000_000, seed=0, stream=0)
->>> relu.estimates(means, 1.0)["second_moment"].refutes(0.5, comparisons=1)
-False
->>> relu.estimates(means, 1.0)["second_moment"].refutes(0.51, comparisons=1)
-True
+>>> from numeric.experiments.relu import ReluDraws
+>>> from numeric.sampling import sample
+>>> (moments,) = sample(ReluDraws(((1.0, 0.0),)), 10**6, seed=0)
+>>> estimate = moments.of(lambda t: t[2])
+>>> estimate.refutes(0.5, comparisons=1), estimate.refutes(0.51, comparisons=1)
+(False, True)
 """
-
-from numeric.monte_carlo import Estimate, Means, sample_means
-
-__all__ = ["Estimate", "Means", "sample_means"]

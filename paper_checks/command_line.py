@@ -9,13 +9,15 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Executor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from derivations import Formula
+    from numeric.checkpoint import Checkpoint
 
 _NUMBER = re.compile(
     r"[+-]?(\d{1,400}(\.\d{0,400})?|\.\d{1,400})([eE][+-]?\d{1,4})?|[+-]?\d{1,400}/\d{1,400}", re.ASCII
@@ -55,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return status
     except UsageError as error:
         return _complain(str(error), 2)
-    except BrokenProcessPool:
+    except BrokenExecutor:
         return _complain("a worker process was killed (out of memory?); nothing is reported", 3)
     except KeyboardInterrupt:
         return _complain("interrupted", 130)
@@ -82,6 +84,10 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--json", type=Path, metavar="FILE", help="write everything that was found to FILE")
     verify.add_argument("--seed", type=_whole(0), default=0, metavar="N", help="seed of points and draws (0)")
     verify.add_argument("--jobs", type=_whole(1), metavar="N", help="number of processes (all cores)")
+    verify.add_argument("--cluster", metavar="ADDRESS", help="compute on a Dask cluster, tcp://host:port")
+    verify.add_argument(
+        "--checkpoint", type=Path, metavar="FILE", help="keep draws in FILE; resume from it when it exists"
+    )
     verify.set_defaults(run=_verify)
 
     listing = commands.add_parser("list", help="list all formulas")
@@ -135,21 +141,25 @@ def _find(name: str) -> Formula:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from paper_checks.workers import load_meanwhile, run, terminal_progress
+    from numeric.executors import run
 
     if arguments.json is not None:
-        _refuse_unwritable(arguments.json)
+        _refuse_unwritable("--json", arguments.json)
+    if arguments.checkpoint is not None:
+        _refuse_unwritable("--checkpoint", arguments.checkpoint)
     if not arguments.names:
-        load_meanwhile()
+        _load_meanwhile()
     from derivations import catalog
+    from numeric.progress import terminal_progress
     from paper_checks import review, verification
     from paper_checks.claim import Verdict
     from paper_checks.papers import documents
 
     formulas = {name: _find(name) for name in arguments.names} or catalog()
     ids = () if arguments.names else tuple(documents())  # claims belong to the whole
-    todo = verification.tasks(formulas, arguments.seed) + review.tasks(ids, arguments.seed)
-    found = run(todo, arguments.jobs, terminal_progress())
+    plans = verification.plans(formulas, arguments.seed) | review.plans(ids, arguments.seed)
+    with _checkpoint(arguments.checkpoint) as store, _executor(arguments) as executor:
+        found = run(plans, executor, progress=terminal_progress(), store=store)
     results, reviewed = verification.collected(formulas, found), review.collected(ids, found)
     unwritten = None
     if arguments.json is not None:  # before the table, which a reader may cut short
@@ -164,6 +174,50 @@ def _verify(arguments: argparse.Namespace) -> int:
     return 0 if decided and all(r.holds for r in results) else 1
 
 
+def _load_meanwhile() -> None:
+    """The workers load the catalogue and the documents while this process does."""
+    from numeric.executors import load_meanwhile
+
+    load_meanwhile(["paper_checks.preload"])
+
+
+@contextmanager
+def _executor(arguments: argparse.Namespace) -> Iterator[Executor]:
+    from numeric.executors import cluster, processes
+
+    if getattr(arguments, "cluster", None) is None:
+        with processes(arguments.jobs) as executor:
+            yield executor
+        return
+    try:
+        with cluster(arguments.cluster) as executor:
+            yield executor
+    except (ConnectionError, ModuleNotFoundError) as error:
+        raise UsageError(f"--cluster: {error}") from None
+
+
+@contextmanager
+def _checkpoint(path: Path | None) -> Iterator[Checkpoint | None]:
+    """Where the draws are kept; written when the run ends early, removed when it is complete."""
+    if path is None:
+        yield None
+        return
+    import numpy as np
+
+    from numeric.checkpoint import Checkpoint, CheckpointError
+
+    try:
+        store = Checkpoint(path, {"numpy": np.__version__})
+    except (CheckpointError, OSError) as error:
+        raise UsageError(f"--checkpoint: {error}") from None
+    try:
+        yield store
+    except BaseException:
+        store.write()
+        raise
+    store.remove()
+
+
 def _write(data: dict[str, Any], path: Path) -> UsageError | None:
     """An error where it fails, which waits until what was found is printed."""
     from paper_checks import verification
@@ -175,15 +229,15 @@ def _write(data: dict[str, Any], path: Path) -> UsageError | None:
     return None
 
 
-def _refuse_unwritable(path: Path) -> None:
+def _refuse_unwritable(option: str, path: Path) -> None:
     """Before minutes of work, not after."""
     folder = path.resolve().parent
     if not folder.is_dir():
-        raise UsageError(f"--json: there is no folder {folder}")
+        raise UsageError(f"{option}: there is no folder {folder}")
     if path.is_dir():
-        raise UsageError(f"--json: {path} is a folder; name a file in it")
+        raise UsageError(f"{option}: {path} is a folder; name a file in it")
     if not os.access(path if path.exists() else folder, os.W_OK):
-        raise UsageError(f"--json: no permission to write {path}")
+        raise UsageError(f"{option}: no permission to write {path}")
 
 
 def _document_ids(id: str | None) -> tuple[str, ...]:
@@ -195,10 +249,9 @@ def _document_ids(id: str | None) -> tuple[str, ...]:
 
 
 def _papers(arguments: argparse.Namespace) -> int:
-    from paper_checks.workers import load_meanwhile, terminal_progress
-
     if arguments.label is None:
-        load_meanwhile()
+        _load_meanwhile()
+    from numeric.progress import terminal_progress
     from paper_checks import review
     from paper_checks.claim import Verdict
     from paper_checks.papers import documents
@@ -216,8 +269,9 @@ def _papers(arguments: argparse.Namespace) -> int:
         print(review.details(record))
         return int(record.verdict is Verdict.UNDECIDED)
     if arguments.json is not None:
-        _refuse_unwritable(arguments.json)
-    reviewed = review.review(ids, seed=arguments.seed, jobs=arguments.jobs, progress=terminal_progress())
+        _refuse_unwritable("--json", arguments.json)
+    with _executor(arguments) as executor:
+        reviewed = review.review(ids, seed=arguments.seed, executor=executor, progress=terminal_progress())
     unwritten = None
     if arguments.json is not None:
         unwritten = _write(review.report(reviewed, arguments.seed), arguments.json)
@@ -230,14 +284,16 @@ def _papers(arguments: argparse.Namespace) -> int:
 
 
 def _errata(arguments: argparse.Namespace) -> int:
-    from paper_checks.workers import load_meanwhile, terminal_progress
-
-    load_meanwhile()
+    _load_meanwhile()
+    from numeric.executors import processes
+    from numeric.progress import terminal_progress
     from paper_checks import errata
     from paper_checks.papers import documents
     from paper_checks.review import review
 
-    reviewed = review(_document_ids(arguments.id), progress=terminal_progress())
+    ids = _document_ids(arguments.id)
+    with processes() as executor:
+        reviewed = review(ids, executor=executor, progress=terminal_progress())
     sheet = errata.markdown if arguments.format == "md" else errata.latex
     print(sheet(documents(), reviewed), end="")
     return 0

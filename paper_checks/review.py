@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from concurrent.futures import Executor
 from typing import Any
 
+from numeric.executors import Plan, Progress, run, single
 from paper_checks.claim import Record, Verdict
 from paper_checks.judgement import judge
 from paper_checks.papers import Document, documents
-from paper_checks.workers import Progress, Task, run
 
 SCHEMA = "normquant.papers/1"
 
@@ -21,7 +22,7 @@ def review(
     ids: tuple[str, ...] | None = None,
     *,
     seed: int = 0,
-    jobs: int | None = None,
+    executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> Reviewed:
     """Judge claims.
@@ -32,10 +33,8 @@ def review(
         The documents; all when None.
     seed
         Seed of points and draws.
-    jobs
-        Number of processes; all cores when None. No result depends on it.
-    progress
-        Called with the number of claims done, their total, and the last one's label.
+    executor, progress
+        As in :func:`numeric.executors.run`. No result depends on them.
 
     Returns
     -------
@@ -43,21 +42,21 @@ def review(
         The records by document; a claim whose record is not complete is undecided.
     """
     ids = tuple(documents()) if ids is None else ids
-    return collected(ids, run(tasks(ids, seed), jobs, progress))
+    return collected(ids, run(plans(ids, seed), executor, progress=progress))
 
 
-def tasks(ids: tuple[str, ...], seed: int) -> list[Task]:
+def plans(ids: tuple[str, ...], seed: int) -> dict[Hashable, Plan[Any]]:
     """One for each claim."""
-    return [
-        Task(("claim", id, number), f"{id} ({claim.label})", _judge, (id, number, seed))
+    return {
+        ("claim", id, number, f"{id} ({claim.label})"): single(_judge, id, number, seed)
         for id in ids
         for number, claim in enumerate(documents()[id].claims)
-    ]
+    }
 
 
 def collected(ids: tuple[str, ...], found: Mapping[Any, Any]) -> Reviewed:
-    """What the tasks found, document by document."""
-    return {id: tuple(found["claim", id, n] for n in range(len(documents()[id].claims))) for id in ids}
+    """What the plans found, document by document."""
+    return {id: tuple(record for key, record in found.items() if key[:2] == ("claim", id)) for id in ids}
 
 
 def _judge(id: str, number: int, seed: int) -> Record:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,9 +17,12 @@ from sympy.external.gmpy import GROUND_TYPES
 
 from derivations import DerivationCheck, Formula, catalog
 from derivations.machinery.derivation import Failure, StepCheck
+from numeric.checkpoint import write_aside
+from numeric.executors import Plan, run, single
 from numeric.monte_carlo import FALSE_ALARM, POWER, Estimate
-from paper_checks.experiments import Measurement, experiments
-from paper_checks.workers import Progress, Task, run
+from numeric.sampling import sampling
+from paper_checks.experiments import AnyExperiment, Experiment, Measurement, Sampled, experiments
+from paper_checks.experiments.measurement import COMPARISONS
 
 SCHEMA = "normquant.verify/2"
 
@@ -76,8 +79,7 @@ def verify(
     formulas: Mapping[str, Formula] | None = None,
     *,
     seed: int = 0,
-    jobs: int | None = None,
-    progress: Progress | None = None,
+    executor: Executor | None = None,
 ) -> tuple[Verification, ...]:
     """Check derivations and run experiments.
 
@@ -87,10 +89,8 @@ def verify(
         By name; the whole catalogue when None.
     seed
         Seed of the random points and of the draws.
-    jobs
-        Number of processes; all cores when None. No result depends on it.
-    progress
-        Called with the number of tasks done, their total, and the last one's name.
+    executor
+        Who computes, as in :func:`numeric.executors.run`. No result depends on it.
 
     Returns
     -------
@@ -98,40 +98,35 @@ def verify(
         One entry for each formula, in their order.
     """
     formulas = catalog() if formulas is None else formulas
-    return collected(formulas, run(tasks(formulas, seed), jobs, progress))
+    return collected(formulas, run(plans(formulas, seed), executor))
 
 
-def tasks(formulas: Mapping[str, Formula], seed: int) -> list[Task]:
+def plans(formulas: Mapping[str, Formula], seed: int) -> dict[Hashable, Plan[Any]]:
     """Experiments first, which take longest, then derivations."""
     chosen = [(s, e) for s, e in enumerate(experiments()) if set(e.formulas) & set(formulas)]
-    measuring = [
-        Task(("experiment", stream), f"experiment on {experiment.formulas[0]}", _run, (stream, seed))
+    chosen.sort(key=lambda item: not isinstance(item[1], Sampled))
+    measuring: dict[Hashable, Plan[Any]] = {
+        ("experiment", stream, experiment.formulas[0]): _measuring(experiment, seed, stream)
         for stream, experiment in chosen
+    }
+    return measuring | {("derivation", name): single(_check, f, seed) for name, f in formulas.items()}
+
+
+def _measuring(experiment: AnyExperiment, seed: int, stream: int) -> Plan[list[Measurement]]:
+    if isinstance(experiment, Experiment):
+        return (yield from single(_run, stream, seed))  # by number, since closures cannot be sent
+    found = yield from sampling(experiment.draws, experiment.excess, seed=seed, stream=stream)
+    return [
+        m
+        for point, (moments, share) in enumerate(found)
+        for m in experiment.measurements(point, moments, share)
     ]
-    deriving = [Task(("derivation", name), name, _check, (f, seed)) for name, f in formulas.items()]
-    return measuring + deriving
 
 
-def collected(formulas: Mapping[str, Formula], found: Mapping[Any, Any]) -> tuple[Verification, ...]:
-    """What the tasks found, formula by formula."""
-    checks: dict[str, tuple[DerivationCheck, float]] = {}
-    measured: dict[int, tuple[list[Measurement], float]] = {}
-    for (kind, *key), value in found.items():
-        if kind == "derivation":
-            checks[key[0]] = value
-        elif kind == "experiment":
-            measured[key[0]] = value
-    in_order = [m for stream in sorted(measured) for m in measured[stream][0] if m.formula in formulas]
-    statistical = sum(isinstance(m.estimate, Estimate) for m in in_order)
-    shares = {s: measured[s][1] / max(1, len({m.formula for m in measured[s][0]})) for s in measured}
-    result = []
-    for name, formula in formulas.items():
-        own = [m for m in in_order if m.formula == name]
-        check, seconds = checks[name]
-        seconds += sum(shares[s] for s in measured if any(m.formula == name for m in measured[s][0]))
-        comparisons = tuple(_compare(formula, m, statistical) for m in own)
-        result.append(Verification(name, check, comparisons, seconds))
-    return tuple(result)
+def _run(stream: int, seed: int) -> list[Measurement]:
+    experiment = experiments()[stream]
+    assert isinstance(experiment, Experiment)
+    return experiment.run(seed, stream)
 
 
 def _check(formula: Formula, seed: int) -> tuple[DerivationCheck, float]:
@@ -145,25 +140,38 @@ def _check(formula: Formula, seed: int) -> tuple[DerivationCheck, float]:
     return check, time.perf_counter() - start
 
 
-def _run(stream: int, seed: int) -> tuple[list[Measurement], float]:
-    start = time.perf_counter()
-    return experiments()[stream].run(seed, stream), time.perf_counter() - start
+def measured(found: Mapping[Any, Any]) -> list[Measurement]:
+    """All measurements, in the order of the experiments."""
+    streams = sorted((key for key in found if key[0] == "experiment"), key=lambda key: key[1])
+    measurements = [m for key in streams for m in found[key]]
+    statistical = sum(isinstance(m.estimate, Estimate) for m in measurements)
+    if statistical > COMPARISONS:
+        raise ValueError(f"{statistical} statistical comparisons share a probability made for {COMPARISONS}")
+    return measurements
 
 
-def _compare(formula: Formula, measurement: Measurement, statistical: int) -> Comparison:
+def collected(formulas: Mapping[str, Formula], found: Mapping[Any, Any]) -> tuple[Verification, ...]:
+    """What the plans found, formula by formula."""
+    by_name: dict[str, list[Measurement]] = {name: [] for name in formulas}
+    for measurement in measured(found):
+        by_name.get(measurement.formula, []).append(measurement)
+    return tuple(
+        Verification(name, check, tuple(_compare(formula, m) for m in by_name[name]), seconds)
+        for name, formula in formulas.items()
+        for check, seconds in [found["derivation", name]]
+    )
+
+
+def _compare(formula: Formula, measurement: Measurement) -> Comparison:
     symbols = {str(getattr(s, "label", s)) for s in formula.domain.sets}
     point = {name: value for name, value in measurement.point.items() if name in symbols}
     try:
         closed_form = float(formula.evaluate(17, **point))
     except (ValueError, TypeError, ZeroDivisionError):  # no value where the experiment has one: refuted
         closed_form = math.nan
-    estimate = measurement.estimate
-    if isinstance(estimate, Estimate):
-        refuted = estimate.refutes(closed_form, statistical)
-        return Comparison(measurement, closed_form, estimate.resolution(statistical), refuted)
-    bound = measurement.tolerance * (measurement.scale + abs(closed_form))
-    resolution = bound / abs(closed_form) if closed_form else bound
-    return Comparison(measurement, closed_form, resolution, not abs(estimate - closed_form) <= bound)
+    return Comparison(
+        measurement, closed_form, measurement.resolution(closed_form), measurement.refutes(closed_form)
+    )
 
 
 # --- the report ----------------------------------------------------------------------------------------
@@ -277,16 +285,5 @@ def _version(package: str) -> str | None:
 
 
 def write_json(data: dict[str, Any], path: Path) -> None:
-    """Write a report beside its place, then move it there: a reader never sees half of one."""
-    text = json.dumps(data, indent=1, allow_nan=False) + "\n"
-    path = path.resolve()
-    if path.exists() and not path.is_file():  # a pipe or a device is no place to move a file to
-        path.write_text(text, encoding="utf-8")
-        return
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        aside.write_text(text, encoding="utf-8")
-        os.replace(aside, path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
+    """Write a report; the file is never half written."""
+    write_aside(path, json.dumps(data, indent=1, allow_nan=False) + "\n")

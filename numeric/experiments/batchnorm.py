@@ -7,12 +7,13 @@ a step far below the rounding unit.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from numeric.monte_carlo import Array, Estimate, sample_means
+from numeric.monte_carlo import Array
 
 _STEP = np.longdouble("1e-200")
 
@@ -178,10 +179,9 @@ def grad_mean_direct(x: Array, g: Array, gamma: float, eps: float) -> float:
     )
 
 
-def running_variance(
-    m: int, mu: float, sigma: float, draws: int, *, seed: int, stream: int, jobs: int = 1
-) -> Estimate:
-    """Mean over random Gaussian batches of the unbiased variance that enters the running variance.
+@dataclass(frozen=True)
+class BatchDraws:
+    """Of each random Gaussian batch: the unbiased variance that enters the running variance.
 
     Parameters
     ----------
@@ -189,16 +189,27 @@ def running_variance(
         Batch size, at least 2.
     mu, sigma
         Mean and standard deviation of the inputs.
-    draws, seed, stream, jobs
-        As in :func:`numeric.monte_carlo.sample_means`; one draw is one batch.
     """
-    if m < 2:
-        raise ValueError(f"m must be at least 2, got {m}")
 
-    def statistics(rng: np.random.Generator, n: int) -> Array:
-        batch = mu + sigma * rng.standard_normal((m, n))
+    m: int
+    mu: float
+    sigma: float
+    points = 1
+    statistics = 1
+
+    def __post_init__(self) -> None:
+        if self.m < 2:
+            raise ValueError(f"m must be at least 2, got {self.m}")
+
+    @property
+    def dimension(self) -> int:
+        return self.m
+
+    def fill(self, rng: np.random.Generator, z: Array) -> None:
+        rng.standard_normal(out=z)
+
+    def observe(self, z: Array, point: int, out: Array) -> None:
+        batch = self.mu + self.sigma * z
         batch -= batch.mean(axis=0)
-        np.multiply(batch, batch, out=batch)
-        return np.asarray(batch.sum(axis=0) / (m - 1))[None, :]
-
-    return sample_means(statistics, draws, seed=seed, stream=stream, jobs=jobs).of(lambda t: float(t[0]))
+        np.square(batch, out=batch)
+        np.divide(batch.sum(axis=0), self.m - 1, out=out[0])

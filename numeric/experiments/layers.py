@@ -6,10 +6,13 @@ tangents: the mean square of a gradient is a Frobenius norm, and that is the sam
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import pairwise
+
 import numpy as np
 
 from numeric.experiments.deep_network import relu_of_batchnorm
-from numeric.monte_carlo import Array, Estimate, sample_means
+from numeric.monte_carlo import Array
 
 _STEP = 1e-150
 
@@ -31,27 +34,36 @@ def ternary_weights(rng: np.random.Generator, n_in: int, shape: tuple[int, ...])
     return np.where(np.abs(weights) > 0.7 * end / 2, np.sign(weights), 0.0)
 
 
-def batch_variance(n_in: int, batch: int, draws: int, *, seed: int, stream: int) -> Estimate:
-    """Variance across a batch, unbiased, of one output of a ternary linear layer; its mean over weights.
+@dataclass(frozen=True)
+class TernaryLayerDraws:
+    """The unbiased variance across a batch of one output of a ternary linear layer, whose inputs are ReLUs.
 
-    The inputs are ReLUs of independent standard normal numbers.
+    One draw is one neuron, with weights as in :func:`ternary_weights`, on one batch of ReLUs of independent standard
+    normal numbers.
 
     Parameters
     ----------
     n_in, batch
         Fan-in and batch size, at least 2.
-    draws, seed, stream
-        As in :func:`numeric.monte_carlo.sample_means`; one draw is one neuron on one batch.
     """
 
-    def statistics(rng: np.random.Generator, n: int) -> Array:
-        weights = ternary_weights(rng, n_in, (n_in, n))
-        out = np.zeros((batch, n))
-        for k in range(n_in):
-            out += np.maximum(rng.standard_normal((batch, n)), 0.0) * weights[k]
-        return np.asarray(out.var(axis=0, ddof=1))[None, :]
+    n_in: int
+    batch: int
+    points = 1
+    statistics = 1
 
-    return sample_means(statistics, draws, seed=seed, stream=stream).of(lambda t: float(t[0]))
+    @property
+    def dimension(self) -> int:
+        return self.n_in * (1 + self.batch)
+
+    def fill(self, rng: np.random.Generator, z: Array) -> None:
+        z[: self.n_in] = ternary_weights(rng, self.n_in, z[: self.n_in].shape)
+        rng.standard_normal(out=z[self.n_in :])
+
+    def observe(self, z: Array, point: int, out: Array) -> None:
+        weights, inputs = z[: self.n_in], z[self.n_in :].reshape(self.batch, self.n_in, -1)
+        outputs = (np.maximum(inputs, 0.0) * weights).sum(axis=1)
+        out[0] = outputs.var(axis=0, ddof=1)
 
 
 def gradient_gain(widths: tuple[int, int, int], batch: int, *, seed: int) -> float:
@@ -78,8 +90,9 @@ def gradient_gain(widths: tuple[int, int, int], batch: int, *, seed: int) -> flo
     return float((moved**2).sum() / (batch * here))
 
 
-def pooled_second_moment(shift: float, kernel: int, draws: int, *, seed: int, stream: int) -> Estimate:
-    """Second moment of the average of ``ReLU(z + shift)`` over a window, z independent and standard normal.
+@dataclass(frozen=True)
+class PoolingDraws:
+    """The square of the average of ``ReLU(z + shift)`` over a window of independent standard normal numbers z.
 
     Parameters
     ----------
@@ -87,15 +100,54 @@ def pooled_second_moment(shift: float, kernel: int, draws: int, *, seed: int, st
         Shift of the normal numbers.
     kernel
         Side of the window.
-    draws, seed, stream
-        As in :func:`numeric.monte_carlo.sample_means`; one draw is one window.
     """
 
-    def statistics(rng: np.random.Generator, n: int) -> Array:
-        window = np.maximum(rng.standard_normal((kernel**2, n)) + shift, 0.0)
-        return np.asarray(window.mean(axis=0) ** 2)[None, :]
+    shift: float
+    kernel: int
+    points = 1
+    statistics = 1
 
-    return sample_means(statistics, draws, seed=seed, stream=stream).of(lambda t: float(t[0]))
+    @property
+    def dimension(self) -> int:
+        return self.kernel**2
+
+    def fill(self, rng: np.random.Generator, z: Array) -> None:
+        rng.standard_normal(out=z)
+
+    def observe(self, z: Array, point: int, out: Array) -> None:
+        np.square(np.maximum(z + self.shift, 0.0).mean(axis=0), out=out[0])
+
+
+@dataclass(frozen=True)
+class LinearNetworkDraws:
+    """The square of one output of a linear network with independent standard normal inputs and random weights.
+
+    Parameters
+    ----------
+    widths
+        The number of inputs and of neurons of every layer; the last one has a single neuron that is counted here.
+    variances
+        Variances of the normal weights, layer by layer.
+    """
+
+    widths: tuple[int, ...]
+    variances: tuple[float, ...]
+    points = 1
+    statistics = 1
+
+    @property
+    def dimension(self) -> int:
+        return self.widths[0] + sum(a * b for a, b in pairwise(self.widths))
+
+    def fill(self, rng: np.random.Generator, z: Array) -> None:
+        rng.standard_normal(out=z)
+
+    def observe(self, z: Array, point: int, out: Array) -> None:
+        signal, rest = z[: self.widths[0]], z[self.widths[0] :]
+        for (before, after), variance in zip(pairwise(self.widths), self.variances, strict=True):
+            weights, rest = rest[: before * after].reshape(after, before, -1), rest[before * after :]
+            signal = variance**0.5 * (weights * signal).sum(axis=1)
+        np.square(signal[0], out=out[0])
 
 
 def weight_gradient_ratio(width: int, variance: float, batch: int, *, seed: int) -> float:

@@ -5,41 +5,68 @@ Where the gate is almost always closed, plain draws resolve little; there the ex
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from scipy.integrate import quad
 
-from numeric.monte_carlo import Array, Estimate, Means, sample_means
+from numeric.monte_carlo import Array, Estimate, Moments
 
 
-def moments(gamma: float, beta: float, draws: int, *, seed: int, stream: int, jobs: int = 1) -> Means:
-    """Joint means of the open gate, and of ReLU(y) and ReLU(y)^2.
+@dataclass(frozen=True)
+class ReluDraws:
+    """Of each z: the open gate, ReLU(y) and ReLU(y)^2, for ``y = gamma z + beta``.
 
     Parameters
     ----------
-    gamma, beta
-        Scale and shift of the BatchNorm.
-    draws, seed, stream, jobs
-        As in :func:`numeric.monte_carlo.sample_means`.
+    affine
+        Pairs of gamma and beta, which share the draws.
     """
 
-    def statistics(rng: np.random.Generator, n: int) -> Array:
-        out = np.empty((3, n))
-        y = rng.standard_normal(n)
-        y *= gamma
-        y += beta
-        np.greater(y, 0.0, out=out[0], casting="unsafe")
-        np.maximum(y, 0.0, out=out[1])
-        np.multiply(out[1], out[1], out=out[2])
-        return out
+    affine: tuple[tuple[float, float], ...]
+    dimension = 1
+    statistics = 3
 
-    return sample_means(statistics, draws, seed=seed, stream=stream, jobs=jobs)
+    @property
+    def points(self) -> int:
+        return len(self.affine)
+
+    def fill(self, rng: np.random.Generator, z: Array) -> None:
+        rng.standard_normal(out=z)
+
+    def observe(self, z: Array, point: int, out: Array) -> None:
+        gamma, beta = self.affine[point]
+        gate, y, square = out
+        np.multiply(z[0], gamma, out=y)
+        np.add(y, beta, out=y)
+        np.greater(y, 0.0, out=gate, casting="unsafe")
+        np.maximum(y, 0.0, out=y)
+        np.square(y, out=square)
 
 
-def estimates(means: Means, gamma: float) -> Mapping[str, Estimate]:
-    """The quantities of a ReLU after BatchNorm, by name, from joint means.
+@dataclass(frozen=True)
+class PieceDraws:
+    """What z in (-a, 0) adds to the first and to the second moment of ReLU(z + a), and z^2 in (0, a)."""
+
+    a: float
+    dimension = 1
+    statistics = 3
+    points = 1
+
+    def fill(self, rng: np.random.Generator, z: Array) -> None:
+        rng.standard_normal(out=z)
+
+    def observe(self, z: Array, point: int, out: Array) -> None:
+        normal = z[0]
+        left = (normal > -self.a) & (normal < 0)
+        y = np.maximum(normal + self.a, 0.0)
+        out[:] = y * left, y**2 * left, normal**2 * ((normal > 0) & (normal < self.a))
+
+
+def estimates(moments: Moments, gamma: float, share: float = 1.0) -> Mapping[str, Estimate]:
+    """The quantities of a ReLU after BatchNorm, by name, from the moments of :class:`ReluDraws`.
 
     ``moment0``, ``mean``, ``second_moment`` and ``variance`` are those of y/|gamma|.
     """
@@ -48,19 +75,20 @@ def estimates(means: Means, gamma: float) -> Mapping[str, Estimate]:
     def variance(t: Array) -> float:
         return float(t[2] - t[1] ** 2)
 
-    return {
-        "gate_probability": means.of(lambda t: float(t[0])),
-        "mean_after_batchnorm": means.of(lambda t: float(t[1])),
-        "moment0": means.of(lambda t: float(t[0])),
-        "mean": means.of(lambda t: float(t[1]) / s),
-        "second_moment": means.of(lambda t: float(t[2]) / s**2),
-        "variance": means.of(lambda t: variance(t) / s**2),
-        "c1": means.of(lambda t: float(t[0])),
-        "c2": means.of(lambda t: float(t[2]) / gamma**2),
-        "c2_variance": means.of(lambda t: variance(t) / gamma**2),
-        "ratio": means.of(lambda t: float(t[0] / (t[2] / gamma**2))),
-        "ratio_variance": means.of(lambda t: float(t[0] / (variance(t) / gamma**2))),
+    functions: Mapping[str, Callable[[Array], float]] = {
+        "gate_probability": lambda t: float(t[0]),
+        "mean_after_batchnorm": lambda t: float(t[1]),
+        "moment0": lambda t: float(t[0]),
+        "mean": lambda t: float(t[1]) / s,
+        "second_moment": lambda t: float(t[2]) / s**2,
+        "variance": lambda t: variance(t) / s**2,
+        "c1": lambda t: float(t[0]),
+        "c2": lambda t: float(t[2]) / gamma**2,
+        "c2_variance": lambda t: variance(t) / gamma**2,
+        "ratio": lambda t: float(t[0] / (t[2] / gamma**2)),
+        "ratio_variance": lambda t: float(t[0] / (variance(t) / gamma**2)),
     }
+    return {name: moments.of(function, share) for name, function in functions.items()}
 
 
 def moment_by_quadrature(order: int, gamma: float, beta: float) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.integrate import quad
 from scipy.optimize import brentq, minimize_scalar
 
-from numeric.monte_carlo import Array, Estimate, sample_means
+from numeric.monte_carlo import Array, Estimate, Moments
 
 DISTRIBUTIONS = ("uniform", "gaussian", "laplace")
 
@@ -24,128 +24,133 @@ def _require(distribution: str, sigma: float, delta: float = 0.0) -> None:
         raise ValueError(f"delta must be at least 0, got {delta}")
 
 
-def draw_weights(rng: np.random.Generator, distribution: str, sigma: float, n: int) -> Array:
-    """Independent weights with mean zero and standard deviation sigma, shape (n,)."""
-    if distribution == "uniform":
-        half_width = 3.0**0.5 * sigma
-        return rng.uniform(-half_width, half_width, n)
+def _fill(rng: np.random.Generator, distribution: str, z: Array) -> None:
+    """Weights of variance 1 in the first row of z; a Laplace number is a difference of two exponential ones."""
     if distribution == "gaussian":
-        return sigma * rng.standard_normal(n)
-    if distribution == "laplace":
-        return rng.laplace(0.0, sigma / 2.0**0.5, n)
-    raise ValueError(f"distribution must be one of {', '.join(DISTRIBUTIONS)}, got {distribution!r}")
+        rng.standard_normal(out=z)
+    elif distribution == "uniform":
+        rng.random(out=z)
+        z -= 0.5
+        z *= 12.0**0.5
+    else:
+        rng.standard_exponential(out=z)
+        z[0] -= z[1]
+        z[0] /= 2.0**0.5
 
 
-_WIDENING = {"uniform": 1.0, "gaussian": 1.6, "laplace": 3.0}
-"""The error grows with w^2: weights drawn this much wider, and reweighted, resolve it with fewer draws."""
-
-
-def _density(w: Array, distribution: str, sigma: float) -> Array:
-    """Density up to its constant factor, which widening divides by the factor of widening."""
-    if distribution == "gaussian":
-        return np.asarray(np.exp(-((w / sigma) ** 2) / 2))
-    if distribution == "laplace":
-        return np.asarray(np.exp(-(2.0**0.5) * np.abs(w) / sigma))
-    return np.ones_like(w)
-
-
-def error(
-    distribution: str,
-    sigma: float,
-    delta: float,
-    scale: float,
-    draws: int,
-    *,
-    seed: int,
-    stream: int,
-    jobs: int = 1,
-) -> Estimate:
-    """Mean squared error ``E(w - s tern(w))^2``, by importance sampling from a wider law of the same family.
-
-    Parameters
-    ----------
-    distribution, sigma, delta, scale, draws, seed, stream, jobs
-        As in :func:`estimates`.
-    """
-    _require(distribution, sigma, delta)
-    widening = _WIDENING[distribution]
-
-    def statistics(rng: np.random.Generator, n: int) -> Array:
-        w = draw_weights(rng, distribution, widening * sigma, n)
-        weight = _density(w, distribution, sigma) / _density(w, distribution, widening * sigma)
-        ternary = np.sign(w) * (np.abs(w) > delta)
-        return np.asarray(widening * weight * (w - scale * ternary) ** 2)[None, :]
-
-    return sample_means(statistics, draws, seed=seed, stream=stream, jobs=jobs).of(lambda t: float(t[0]))
-
-
-def estimates(
-    distribution: str,
-    sigma: float,
-    delta: float,
-    draws: int,
-    *,
-    seed: int,
-    stream: int,
-    jobs: int = 1,
-    scale: float | None = None,
-) -> Mapping[str, Estimate]:
-    """Quantities of ternary weights with a given threshold, by name.
+@dataclass(frozen=True)
+class TernaryDraws:
+    """Of each weight w: whether it becomes 1, what it becomes, and its size.
 
     Parameters
     ----------
     distribution
         ``"uniform"``, ``"gaussian"`` or ``"laplace"``.
-    sigma
-        Standard deviation of the weights, positive.
-    delta
-        Threshold, at least 0.
-    draws, seed, stream, jobs
-        As in :func:`numeric.monte_carlo.sample_means`.
-    scale
-        When given, ``error``, the mean squared error ``E(w - s tern(w))^2`` at this scale, is estimated too, from
-        the same plain draws.
-
-    Returns
-    -------
-    Mapping
-        ``p_plus``, ``p_zero``, ``variance``, ``mean_abs``, and ``error`` where asked for.
+    parameters
+        Pairs of the standard deviation of the weights, positive, and the threshold, at least 0.
 
     Raises
     ------
     ValueError
         When the distribution is unknown, sigma is not positive, or delta is negative.
     """
-    _require(distribution, sigma, delta)
-    rows = 3 if scale is None else 4
 
-    def statistics(rng: np.random.Generator, n: int) -> Array:
-        w = draw_weights(rng, distribution, sigma, n)
-        out = np.empty((rows, n))
-        plus, ternary, size = out[:3]
-        np.less(w, -delta, out=ternary, casting="unsafe")
-        np.greater(w, delta, out=plus, casting="unsafe")
+    distribution: str
+    parameters: tuple[tuple[float, float], ...]
+    statistics = 3
+
+    def __post_init__(self) -> None:
+        for sigma, delta in self.parameters:
+            _require(self.distribution, sigma, delta)
+
+    @property
+    def dimension(self) -> int:
+        return 2 if self.distribution == "laplace" else 1
+
+    @property
+    def points(self) -> int:
+        return len(self.parameters)
+
+    def fill(self, rng: np.random.Generator, z: Array) -> None:
+        _fill(rng, self.distribution, z)
+
+    def observe(self, z: Array, point: int, out: Array) -> None:
+        sigma, delta = self.parameters[point]
+        plus, ternary, size = out
+        np.multiply(z[0], sigma, out=size)
+        np.less(size, -delta, out=ternary, casting="unsafe")
+        np.greater(size, delta, out=plus, casting="unsafe")
         np.subtract(plus, ternary, out=ternary)
-        np.abs(w, out=size)
-        if scale is not None:
-            w -= scale * ternary
-            np.multiply(w, w, out=out[3])
-        return out
+        np.abs(size, out=size)
 
-    means = sample_means(statistics, draws, seed=seed, stream=stream, jobs=jobs)
+
+def estimates(moments: Moments, share: float = 1.0) -> Mapping[str, Estimate]:
+    """``p_plus``, ``p_zero``, ``variance`` and ``mean_abs`` from the moments of :class:`TernaryDraws`."""
 
     def occupied(t: Array) -> float:
         return float(2 * t[0] - t[1])  # P(+1) + P(-1), from P(+1) and P(+1) - P(-1)
 
-    result = {
-        "p_plus": means.of(lambda t: float(t[0])),
-        "p_zero": means.of(lambda t: 1.0 - occupied(t)),
-        "variance": means.of(lambda t: occupied(t) - float(t[1]) ** 2),
-        "mean_abs": means.of(lambda t: float(t[2])),
+    return {
+        "p_plus": moments.of(lambda t: float(t[0]), share),
+        "p_zero": moments.of(lambda t: 1.0 - occupied(t), share),
+        "variance": moments.of(lambda t: occupied(t) - float(t[1]) ** 2, share),
+        "mean_abs": moments.of(lambda t: float(t[2]), share),
     }
-    if scale is not None:
-        result["error"] = means.of(lambda t: float(t[3]))
-    return result
+
+
+_WIDENING = {"uniform": 1.0, "gaussian": 1.6, "laplace": 3.0}
+"""The error grows with w^2: weights drawn this much wider, and reweighted, resolve it with fewer draws."""
+
+
+def _log_density(z: Array, distribution: str) -> Array:
+    """Logarithm of the density of a weight of variance 1, up to a constant."""
+    if distribution == "gaussian":
+        return np.asarray(-(z**2) / 2)
+    return np.asarray(-(2.0**0.5) * np.abs(z))
+
+
+@dataclass(frozen=True)
+class ErrorDraws:
+    """The squared error ``(w - s tern(w))^2`` of a weight, by importance sampling from a wider law of its family.
+
+    Parameters
+    ----------
+    distribution
+        As in :class:`TernaryDraws`.
+    parameters
+        Standard deviation of the weights, threshold and scale s, together.
+    plain
+        Draw from the law itself instead.
+    """
+
+    distribution: str
+    parameters: tuple[tuple[float, float, float], ...]
+    plain: bool = False
+    statistics = 1
+
+    def __post_init__(self) -> None:
+        for sigma, delta, _ in self.parameters:
+            _require(self.distribution, sigma, delta)
+
+    @property
+    def dimension(self) -> int:
+        return 2 if self.distribution == "laplace" else 1
+
+    @property
+    def points(self) -> int:
+        return len(self.parameters)
+
+    def fill(self, rng: np.random.Generator, z: Array) -> None:
+        _fill(rng, self.distribution, z)
+
+    def observe(self, z: Array, point: int, out: Array) -> None:
+        sigma, delta, scale = self.parameters[point]
+        widening = 1.0 if self.plain else _WIDENING[self.distribution]
+        w = widening * sigma * z[0]
+        np.square(w - scale * np.sign(w) * (np.abs(w) > delta), out=out[0])
+        if widening != 1:
+            narrow, wide = (_log_density(v, self.distribution) for v in (widening * z[0], z[0]))
+            out[0] *= widening * np.exp(narrow - wide)
 
 
 def sign_moments(
@@ -153,9 +158,9 @@ def sign_moments(
 ) -> tuple[float, float]:
     """Mean and variance of sign weights over draws and their mirror images: no sampling error is left."""
     _require(distribution, sigma)
-    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,)))
-    w = draw_weights(rng, distribution, sigma, draws)
-    signs = np.sign(np.concatenate([w, -w]))
+    z = np.empty((2, draws))
+    _fill(np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,))), distribution, z)
+    signs = np.sign(np.concatenate([sigma * z[0], -sigma * z[0]]))
     return float(signs.mean()), float(signs.var())
 
 

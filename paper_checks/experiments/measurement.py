@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from numeric.monte_carlo import Estimate
+from numeric.monte_carlo import Estimate, Moments
+from numeric.sampling import Draws
+
+COMPARISONS = 1000
+"""Statistical comparisons that may share the false-alarm probability of a run."""
+
+RESOLUTION = 1e-3
+"""Draws are made until every quantity is resolved to this relative error."""
 
 ROUNDING = 1e-12
 """Relative error that a complex step in extended precision, reported in float64, is trusted to."""
@@ -40,10 +47,25 @@ class Measurement:
     tolerance: float = ROUNDING
     scale: float = 1.0
 
+    def refutes(self, value: float) -> bool:
+        """Whether a value is further away than chance, or the error of the experiment, allows."""
+        if isinstance(self.estimate, Estimate):
+            return self.estimate.refutes(value, COMPARISONS)
+        return not abs(self.estimate - value) <= self._allowed(value)
+
+    def resolution(self, value: float) -> float:
+        """The smallest relative error of a value that is caught (absolute where the value is 0)."""
+        if isinstance(self.estimate, Estimate):
+            return self.estimate.resolution(COMPARISONS)
+        return self._allowed(value) / abs(value) if value else self._allowed(value)
+
+    def _allowed(self, value: float) -> float:
+        return self.tolerance * (self.scale + abs(value))
+
 
 @dataclass(frozen=True)
 class Experiment:
-    """One run of a simulation, which may test several formulas.
+    """A simulation that one worker runs, which may test several formulas.
 
     Attributes
     ----------
@@ -55,3 +77,30 @@ class Experiment:
 
     formulas: tuple[str, ...]
     run: Callable[[int, int], list[Measurement]]
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Random draws, shared by many workers, which may test several formulas at several points.
+
+    Attributes
+    ----------
+    formulas
+        The names of the formulas they test.
+    draws
+        What is drawn and observed.
+    measurements
+        Called with the number of a point, its moments, and the share of the false-alarm probability.
+    """
+
+    formulas: tuple[str, ...]
+    draws: Draws
+    measurements: Callable[[int, Moments, float], list[Measurement]]
+
+    def excess(self, point: int, moments: Moments, share: float) -> float:
+        """The coarsest resolution at a point over the one that is asked for."""
+        estimates = [m.estimate for m in self.measurements(point, moments, share)]
+        return max(e.resolution(COMPARISONS) for e in estimates if isinstance(e, Estimate)) / RESOLUTION
+
+
+AnyExperiment = Experiment | Sampled

@@ -7,30 +7,36 @@ from collections.abc import Mapping
 import numpy as np
 
 from numeric.experiments import relu
-from paper_checks.experiments.measurement import Experiment, Measurement, Values
+from numeric.monte_carlo import Moments
+from paper_checks.experiments.measurement import AnyExperiment, Experiment, Measurement, Sampled, Values
 
 _IN_A = ("moment0", "mean", "second_moment", "variance", "ratio", "ratio_variance")
 _IN_GAMMA_AND_BETA = ("gate_probability", "mean_after_batchnorm", "c1", "c2", "c2_variance")
+_AT_SPECIAL_POINTS = ("ratio", "ratio_variance")
 _RECURRENCE = "relu.moment_recurrence"
 
 
-def _relu(gamma: float, beta: float, draws: int, special: Mapping[str, str] | None = None) -> Experiment:
-    """One simulation for all formulas in a, or in gamma and beta, and for special values of a."""
-    special = {} if special is None else special
+def _relu(affine: tuple[tuple[float, float], ...], special: Mapping[int, str]) -> Sampled:
+    """One simulation for all formulas in a, or in gamma and beta, and for special values of a at some points."""
 
-    def run(seed: int, stream: int) -> list[Measurement]:
-        estimates = relu.estimates(relu.moments(gamma, beta, draws, seed=seed, stream=stream), gamma)
-        a = beta / abs(gamma)
-        point = {"gamma": gamma, "beta": beta}
+    def measurements(number: int, moments: Moments, share: float) -> list[Measurement]:
+        gamma, beta = affine[number]
+        estimates = relu.estimates(moments, gamma, share)
+        a, point = beta / abs(gamma), {"gamma": gamma, "beta": beta}
+        at = f"_at_{special[number]}" if number in special else None
         return [
             *[Measurement(f"relu.{name}", {"a": a}, estimates[name]) for name in _IN_A],
             *[Measurement(f"relu.{name}", point, estimates[name]) for name in _IN_GAMMA_AND_BETA],
-            *[Measurement(f"relu.{name}", {}, estimates[quantity]) for name, quantity in special.items()],
+            *[Measurement(f"relu.{name}{at}", {}, estimates[name]) for name in _AT_SPECIAL_POINTS if at],
             Measurement(_RECURRENCE, {"a": a, "k": 1}, estimates["second_moment"]),
         ]
 
-    names = (*_IN_A, *_IN_GAMMA_AND_BETA, *special)
-    return Experiment((*(f"relu.{name}" for name in names), _RECURRENCE), run)
+    names = [
+        *_IN_A,
+        *_IN_GAMMA_AND_BETA,
+        *(f"{n}_at_{at}" for n in _AT_SPECIAL_POINTS for at in special.values()),
+    ]
+    return Sampled((*(f"relu.{name}" for name in names), _RECURRENCE), relu.ReluDraws(affine), measurements)
 
 
 def _relu_by_quadrature(gamma: float, beta: float) -> Experiment:
@@ -65,17 +71,10 @@ def _relu_of_a_constant(beta: float) -> Experiment:
     return Experiment(names, run)
 
 
-def _ratios_at(a: str) -> Mapping[str, str]:
-    return {f"ratio_at_{a}": "ratio", f"ratio_variance_at_{a}": "ratio_variance"}
-
-
-def experiments() -> tuple[Experiment, ...]:
+def experiments() -> tuple[AnyExperiment, ...]:
     """Those of this subject."""
-    millions = 10**6
     return (
-        _relu(1.25, 0.0, 400 * millions, _ratios_at("0")),
-        _relu(-0.8, 0.4, 300 * millions),
-        _relu(0.8, 0.8, 180 * millions, _ratios_at("1")),
+        _relu(((1.25, 0.0), (-0.8, 0.4), (0.8, 0.8)), {0: "0", 2: "1"}),
         *(_relu_by_quadrature(*point) for point in ((-0.7, -2.1), (1.3, -7.8), (-0.5, 4.0))),
         *(_relu_of_a_constant(beta) for beta in (0.7, 0.0, -1.3)),
     )

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from numeric.experiments import ternary
-from paper_checks.experiments.measurement import QUADRATURE, Experiment, Measurement, Values
+from numeric.monte_carlo import Moments
+from paper_checks.experiments.measurement import (
+    QUADRATURE,
+    AnyExperiment,
+    Experiment,
+    Measurement,
+    Sampled,
+    Values,
+)
 
 
-def _ternary(distribution: str, sigma: float, millions: int) -> Experiment:
+def _ternary(distribution: str, sigma: float) -> Sampled:
     """Everything at the threshold 0.7 E|w|."""
     delta = 0.7 * ternary.mean_abs(distribution, sigma)  # by quadrature of the density
     scale = _scale_symbol(distribution, sigma)
@@ -17,43 +25,49 @@ def _ternary(distribution: str, sigma: float, millions: int) -> Experiment:
         "mean_abs": ("mean_abs", {}),
     }
 
-    def run(seed: int, stream: int) -> list[Measurement]:
-        found = ternary.estimates(distribution, sigma, delta, millions * 10**6, seed=seed, stream=stream)
+    def measurements(number: int, moments: Moments, share: float) -> list[Measurement]:
+        found = ternary.estimates(moments, share)
         return [
             Measurement(f"ternary.{distribution}.{name}", {**scale, **point}, found[quantity])
             for name, (quantity, point) in quantities.items()
         ]
 
-    return Experiment(tuple(f"ternary.{distribution}.{name}" for name in quantities), run)
+    names = tuple(f"ternary.{distribution}.{name}" for name in quantities)
+    return Sampled(names, ternary.TernaryDraws(distribution, ((sigma, delta),)), measurements)
 
 
-def _ternary_error(distribution: str, sigma: float, delta: float, s: float, millions: int) -> Experiment:
+def _error(distribution: str, sigma: float, delta: float, s: float) -> Sampled:
+    """The mean squared error at a threshold and a scale, and that of sign weights at their best scale."""
     scale = _scale_symbol(distribution, sigma)
-    name = f"ternary.{distribution}.error"
+    best = ternary.best_scale(distribution, sigma, 0.0)  # by quadrature
+    prefix = f"ternary.{distribution}"
+    tested: tuple[tuple[str, Values], ...] = (
+        (f"{prefix}.error", {**scale, "delta": delta, "s": s}),
+        (f"{prefix}.binary_error", scale),
+    )
 
-    def run(seed: int, stream: int) -> list[Measurement]:
-        found = ternary.error(distribution, sigma, delta, s, millions * 10**6, seed=seed, stream=stream)
-        return [Measurement(name, {**scale, "delta": delta, "s": s}, found)]
+    def measurements(number: int, moments: Moments, share: float) -> list[Measurement]:
+        name, point = tested[number]
+        return [Measurement(name, point, moments.of(lambda t: float(t[0]), share))]
 
-    return Experiment((name,), run)
+    draws = ternary.ErrorDraws(distribution, ((sigma, delta, s), (sigma, 0.0, best)))
+    return Sampled(tuple(name for name, _ in tested), draws, measurements)
 
 
-def _binary(distribution: str, sigma: float, millions: int) -> Experiment:
-    """Sign weights: their variance, and their error at the scale where it is least."""
+def _binary(distribution: str, sigma: float) -> Experiment:
+    """Sign weights: their variance, and the scale where their error is least."""
     scale = _scale_symbol(distribution, sigma)
     prefix = f"ternary.{distribution}.binary"
 
     def run(seed: int, stream: int) -> list[Measurement]:
         _, spread = ternary.sign_moments(distribution, sigma, 10**5, seed=seed, stream=stream)
         s = ternary.best_scale(distribution, sigma, 0.0)
-        found = ternary.error(distribution, sigma, 0.0, s, millions * 10**6, seed=seed, stream=stream)
         return [
             Measurement(f"{prefix}_variance", scale, spread),
             Measurement(f"{prefix}_scale", scale, s, tolerance=QUADRATURE),
-            Measurement(f"{prefix}_error", scale, found),
         ]
 
-    return Experiment(tuple(f"{prefix}_{name}" for name in ("variance", "scale", "error")), run)
+    return Experiment(tuple(f"{prefix}_{name}" for name in ("variance", "scale")), run)
 
 
 def _scale_symbol(distribution: str, sigma: float) -> Values:
@@ -97,17 +111,14 @@ def _optimum(distribution: str, sigma: float) -> Experiment:
     return Experiment(names, run)
 
 
-def experiments() -> tuple[Experiment, ...]:
-    """Those of this subject; the numbers at the end are millions of draws."""
+def experiments() -> tuple[AnyExperiment, ...]:
+    """Those of this subject."""
+    laws = (("uniform", 0.6), ("gaussian", 1.3), ("laplace", 0.9))
     return (
-        _ternary("uniform", 0.6, 180),
-        _ternary("gaussian", 1.3, 220),
-        _ternary("laplace", 0.9, 260),
-        _ternary_error("uniform", 0.6, 0.4, 0.5, 110),
-        _ternary_error("gaussian", 1.3, 0.7, 1.1, 80),
-        _ternary_error("laplace", 0.9, 0.5, 0.8, 80),
-        _binary("uniform", 0.6, 110),
-        _binary("gaussian", 1.3, 80),
-        _binary("laplace", 0.9, 80),
-        *(_optimum(law, sigma) for law, sigma in (("uniform", 0.6), ("gaussian", 1.3), ("laplace", 0.9))),
+        *(_ternary(law, sigma) for law, sigma in laws),
+        _error("uniform", 0.6, 0.4, 0.5),
+        _error("gaussian", 1.3, 0.7, 1.1),
+        _error("laplace", 0.9, 0.5, 0.8),
+        *(_binary(law, sigma) for law, sigma in laws),
+        *(_optimum(law, sigma) for law, sigma in laws),
     )

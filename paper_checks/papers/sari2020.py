@@ -19,6 +19,7 @@ from derivations.machinery.unspecified import Unspecified
 from derivations.relu import a, expectation, gate, relu, z
 from numeric.experiments import batchnorm as measured_batchnorm
 from numeric.experiments import layers
+from numeric.sampling import mean_of
 from paper_checks.claim import Approximation, Cause, Claim, Inequality, Trial
 from paper_checks.transcription import exact_point, from_catalogue
 
@@ -196,18 +197,8 @@ def _forward_variance() -> Claim:
 
 
 def _forward_variance_trials(seed: int) -> list[Trial]:
-    from numeric.monte_carlo import sample_means
-
     widths, variances = (5, 2, 3), (0.5, 1.5, 0.25)
-
-    def statistics(rng: np.random.Generator, n: int) -> Any:
-        s = rng.standard_normal((widths[0], n))
-        outputs = (widths[1], widths[2], 1)
-        for size, v in zip(outputs, variances, strict=True):
-            s = np.sqrt(v) * (rng.standard_normal((size, len(s), n)) * s).sum(axis=1)
-        return s * s
-
-    found = sample_means(statistics, 10**6, seed=seed, stream=0).of(lambda t: float(t[0]))
+    found = mean_of(layers.LinearNetworkDraws((*widths, 1), variances), 10**6, seed=seed)
     point = dict(zip((K0, K1, K2, V1, V2, V3, VX), (*widths, *variances, 1), strict=True))
     return [Trial(exact_point(point), found)]
 
@@ -447,7 +438,7 @@ def _statistics_of_ternary_layer() -> Claim:
         experiment=lambda seed: [
             Trial(
                 {BELOW: 4, TERNARY: sp.Rational(65, 100)},
-                layers.batch_variance(4, 4, 10**6, seed=seed, stream=0),
+                mean_of(layers.TernaryLayerDraws(4, 4), 10**6, seed=seed),
             ),
         ],
         assumptions=(

@@ -1,41 +1,75 @@
-"""Monte Carlo: reproducible on any number of workers, and able to refute."""
+"""Estimates: able to refute, honest about skewness; moments merged as if they had been taken together."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.special import ndtri
 
-from numeric import sample_means
-from numeric.experiments import relu
+from numeric.experiments.relu import ReluDraws
+from numeric.monte_carlo import FALSE_ALARM, DependentDraws, Estimate, Moments, Powers
+from numeric.sampling import sample
+
+NUMBERS = arrays(np.float64, st.tuples(st.just(2), st.integers(2, 9)), elements=st.floats(-1e3, 1e3))
 
 
-def test_result_does_not_depend_on_the_number_of_workers() -> None:
-    one, two = (relu.moments(1.0, 0.3, 500_000, seed=4, stream=1, jobs=jobs) for jobs in (1, 2))
-    assert np.array_equal(one.mean, two.mean)
-    assert np.array_equal(one.covariance, two.covariance)
+def powers(x: np.ndarray) -> Powers:
+    c = x - x.mean(axis=1, keepdims=True)
+    return Powers(x.shape[1], x.mean(axis=1), *((c**k).sum(axis=1) for k in (2, 3, 4)))
+
+
+@given(NUMBERS, NUMBERS, st.sampled_from([0.0, 1e6]))
+def test_merged_powers_are_those_of_both_samples(x: np.ndarray, y: np.ndarray, offset: float) -> None:
+    x, y = x + offset, y + offset
+    found, together = powers(x).merged(powers(y)), powers(np.concatenate([x, y], axis=1))
+    spread = 1e3 + np.abs(x - offset).max() + np.abs(y - offset).max()
+    for k, name in ((1, "mean"), (2, "second"), (3, "third"), (4, "fourth")):
+        scale = spread**k * 18 + (offset if k == 1 else 0)
+        np.testing.assert_allclose(getattr(found, name), getattr(together, name), rtol=0, atol=1e-9 * scale)
 
 
 def test_a_formula_wrong_by_its_resolution_is_refuted() -> None:
-    estimate = relu.estimates(relu.moments(1.0, 0.0, 4_000_000, seed=4, stream=2), 1.0)["second_moment"]
+    (moments,) = sample(ReluDraws(((1.0, 0.0),)), 4_000_000, seed=4, stream=2)
+    estimate = moments.of(lambda t: float(t[2]))
     assert not estimate.refutes(0.5, comparisons=50)
     assert estimate.refutes(0.5 * (1 + 2 * estimate.resolution(50)), comparisons=50)
     assert estimate.refutes(float("nan"), comparisons=50)
 
 
-def test_a_biased_generator_is_noticed() -> None:
-    def biased(rng: np.random.Generator, n: int) -> np.ndarray:
-        return (rng.standard_normal(n) * 1.002)[None, :] ** 2
+def test_the_threshold_grows_with_skewness_looks_and_comparisons() -> None:
+    plain = Estimate(1.0, 0.1, 10_000)
+    assert plain.threshold(1) == pytest.approx(-ndtri(FALSE_ALARM / 2))
+    assert Estimate(1.0, 0.1, 10_000, skewness=2.0).threshold(1) > plain.threshold(1)
+    assert Estimate(1.0, 0.1, 10_000, share=0.1).threshold(1) == pytest.approx(plain.threshold(10))
+    with pytest.raises(ValueError, match="comparisons must be at least 1, got 0"):
+        plain.threshold(0)
 
-    assert (
-        sample_means(biased, 20_000_000, seed=0, stream=0)
-        .of(lambda t: float(t[0]))
-        .refutes(1.0, comparisons=1)
+
+def test_skewness_is_bounded_from_above() -> None:
+    (moments,) = sample(ReluDraws(((1.0, -1.0),)), 10**6, seed=0)
+    z = np.random.default_rng(0).standard_normal(10**6)
+    y = np.maximum(z - 1.0, 0.0)
+    third = ((y - y.mean()) ** 3).mean() / y.std() ** 3
+    assert third < moments.of(lambda t: float(t[1])).skewness < 3 * third
+
+
+@pytest.mark.parametrize(("scatter_of_means", "word"), [(0.0, "0 times"), (2.0, "2 times")])
+def test_block_means_that_scatter_too_little_or_too_much_are_noticed(
+    scatter_of_means: float, word: str
+) -> None:
+    blocks, size = 400, 1000
+    none = np.zeros(1)
+    moments = Moments(
+        blocks * size,
+        none,
+        np.array([[blocks * size - 1.0]]),
+        blocks,
+        np.array([scatter_of_means * (blocks - 1) / size]),
+        Powers(1, none, none, none, none),
+        np.arange(64.0),
     )
-
-
-@pytest.mark.parametrize(
-    ("draws", "jobs", "message"), [(0, 1, "draws must be at least 1, got 0"), (1, 0, "jobs must")]
-)
-def test_bad_arguments_are_named(draws: int, jobs: int, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        relu.moments(1.0, 0.0, draws, seed=0, stream=0, jobs=jobs)
+    with pytest.raises(DependentDraws, match=word):
+        moments.require_independent_blocks()

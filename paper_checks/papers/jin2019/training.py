@@ -16,6 +16,7 @@ from derivations.machinery.prover import Lemmas
 from derivations.relu import a, expectation, gate, relu, z
 from numeric.experiments import batchnorm as measured
 from numeric.experiments import layers
+from numeric.sampling import mean_of
 from paper_checks.claim import AnyClaim, Approximation, Cause, Claim, Definition, Observation, Trial
 from paper_checks.transcription import exact_point, from_catalogue
 
@@ -101,7 +102,7 @@ def _pooled_at_zero(scale: sp.Expr, k: sp.Symbol, domain: Domain) -> Derivation:
 
 
 def _pooling_trials_at_zero(seed: int, layer: dict[sp.Symbol, int]) -> list[Trial]:
-    return [Trial(layer, layers.pooled_second_moment(0.0, 3, 400_000, seed=seed, stream=1))]
+    return [Trial(layer, mean_of(layers.PoolingDraws(0.0, 3), 400_000, seed=seed))]
 
 
 # --- the block, printed three times -------------------------------------------------------------------------
@@ -261,7 +262,7 @@ def _pooling_keeps_the_mean() -> str:
 
 
 def _pooling_trials(seed: int, layer: dict[sp.Symbol, int]) -> list[Trial]:
-    found = layers.pooled_second_moment(0.5, 3, 400_000, seed=seed, stream=0)
+    found = mean_of(layers.PoolingDraws(0.5, 3), 400_000, seed=seed)
     mean, spread = (
         sp.Rational(str(find(f"relu.{name}").evaluate(17, a="0.5"))) for name in ("mean", "variance")
     )
@@ -368,7 +369,7 @@ def _statistics() -> tuple[AnyClaim, ...]:
             experiment=lambda seed: [
                 Trial(
                     {n: 4, V: sp.Rational(65, 100), gamma: 1, a: 0},
-                    layers.batch_variance(4, 4, 10**6, seed=seed, stream=0),
+                    mean_of(layers.TernaryLayerDraws(4, 4), 10**6, seed=seed),
                 )
             ],
             assumptions=(

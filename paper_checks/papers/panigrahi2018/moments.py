@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import numpy as np
 import sympy as sp
 
 from derivations import Antiderivative, Derivation, Domain, Phi, SplitIntegral, find, phi
@@ -17,7 +16,8 @@ from derivations.relu import a, expectation, relu, z
 from derivations.relu import beta as shift
 from derivations.relu import gamma as scale
 from numeric.experiments import relu as measured_relu
-from numeric.monte_carlo import Array, Means, sample_means
+from numeric.monte_carlo import Moments
+from numeric.sampling import sample
 from paper_checks.claim import (
     AnyClaim,
     Cause,
@@ -69,22 +69,17 @@ def _scaled_moment(order: int, domain: Domain = SCALED) -> Derivation:
 
 
 @cache
-def _drawn(at: float, seed: int, of_scale: float = 1.0) -> Means:
+def _drawn(at: float, seed: int, of_scale: float = 1.0) -> Moments:
     """Gate, ReLU(y) and its square, for ``y = gamma (z + a)``."""
-    return measured_relu.moments(of_scale, of_scale * at, 1 << 18, seed=seed, stream=0)
+    (moments,) = sample(measured_relu.ReluDraws(((of_scale, of_scale * at),)), 1 << 18, seed=seed)
+    return moments
 
 
 @cache
-def _pieces(at: float, seed: int) -> Means:
+def _pieces(at: float, seed: int) -> Moments:
     """What z between -a and 0, and between 0 and a, adds to the moments."""
-
-    def statistics(rng: np.random.Generator, size: int) -> Array:
-        normal = rng.standard_normal(size)
-        left = (normal > -at) & (normal < 0)
-        y = np.maximum(normal + at, 0.0)
-        return np.array([y * left, y**2 * left, normal**2 * ((normal > 0) & (normal < at))])
-
-    return sample_means(statistics, 1 << 18, seed=seed, stream=1)
+    (moments,) = sample(measured_relu.PieceDraws(at), 1 << 18, seed=seed, stream=1)
+    return moments
 
 
 def moment_trials(name: str, **more: Any) -> Callable[[int], list[Trial]]:
@@ -443,7 +438,7 @@ def _any_scale() -> tuple[Claim, ...]:
 
     def trials(order: int) -> Callable[[int], list[Trial]]:
         def drawn(seed: int) -> list[Trial]:
-            found = measured_relu.moments(-1.0, 0.5, 1 << 18, seed=seed, stream=2)
+            (found,) = sample(measured_relu.ReluDraws(((-1.0, 0.5),)), 1 << 18, seed=seed, stream=2)
             return [Trial({scale: -1, shift: sp.Rational(1, 2)}, found.of(lambda t: float(t[order])))]
 
         return drawn

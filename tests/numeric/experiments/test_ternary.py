@@ -5,23 +5,30 @@ from __future__ import annotations
 import pytest
 
 from numeric.experiments import ternary
+from numeric.sampling import mean_of, sample
 
 
 @pytest.mark.parametrize("distribution", ternary.DISTRIBUTIONS)
 def test_draws_agree_with_quadrature_and_refute_a_value_off_by_two_resolutions(distribution: str) -> None:
-    found = ternary.estimates(distribution, 1.3, 0.6, 4_000_000, seed=1, stream=0, scale=1.7)
-    for name, exact in {
-        "error": ternary.error_integral(distribution, 1.3, 0.6, 1.7),
-        "mean_abs": ternary.mean_abs(distribution, 1.3),
-    }.items():
-        assert not found[name].refutes(exact, comparisons=60)
-        assert found[name].refutes(exact * (1 + 2 * found[name].resolution(60)), comparisons=60)
+    (moments,) = sample(ternary.TernaryDraws(distribution, ((1.3, 0.6),)), 4_000_000, seed=1)
+    found = {
+        "mean_abs": (ternary.estimates(moments)["mean_abs"], ternary.mean_abs(distribution, 1.3)),
+        "error": (
+            mean_of(ternary.ErrorDraws(distribution, ((1.3, 0.6, 1.7),)), 4_000_000, seed=1),
+            ternary.error_integral(distribution, 1.3, 0.6, 1.7),
+        ),
+    }
+    for estimate, exact in found.values():
+        assert not estimate.refutes(exact, comparisons=60)
+        assert estimate.refutes(exact * (1 + 2 * estimate.resolution(60)), comparisons=60)
 
 
 @pytest.mark.parametrize("distribution", ternary.DISTRIBUTIONS)
 def test_plain_and_reweighted_draws_agree(distribution: str) -> None:
-    plain = ternary.estimates(distribution, 1.0, 0.5, 2_000_000, seed=1, stream=1, scale=1.1)["error"]
-    reweighted = ternary.error(distribution, 1.0, 0.5, 1.1, 2_000_000, seed=1, stream=2)
+    plain, reweighted = (
+        mean_of(ternary.ErrorDraws(distribution, ((1.0, 0.5, 1.1),), plain), 2_000_000, seed=1, stream=plain)
+        for plain in (True, False)
+    )
     assert abs(plain.value - reweighted.value) < 6 * (plain.standard_error + reweighted.standard_error)
 
 
@@ -40,7 +47,7 @@ def test_variance_of_the_uniform_law_on_its_printed_range_is_two_over_fan_in() -
 
 def test_bad_arguments_are_named() -> None:
     with pytest.raises(ValueError, match="distribution must be one of"):
-        ternary.estimates("cauchy", 1.0, 0.5, 1, seed=0, stream=0)
+        ternary.TernaryDraws("cauchy", ((1.0, 0.5),))
     with pytest.raises(ValueError, match="sigma must be positive and finite, got 0"):
         ternary.minimise_error("laplace", 0)
     with pytest.raises(ValueError, match="delta must be at least 0, got -1"):

@@ -1,0 +1,147 @@
+"""The moments that a run has so far, in a file from which it can be resumed.
+
+Only numbers are kept, as JSON whose floats read back bit by bit; nothing in the file is ever executed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from numeric.executors import Call
+from numeric.monte_carlo import Array, Moments, Powers
+
+SCHEMA = "normquant.checkpoint/1"
+INTERVAL = 2.0
+"""Seconds between two writes."""
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be read, or belongs to another run."""
+
+
+class Checkpoint:
+    """What calls of the sampling engine returned, kept in a file.
+
+    Parameters
+    ----------
+    path
+        The file; read where it exists.
+    run
+        What the results depend on besides the calls themselves: versions, for example. It must be the same when
+        a run is resumed.
+
+    Raises
+    ------
+    CheckpointError
+        When the file is damaged or belongs to another run.
+    """
+
+    def __init__(self, path: Path, run: Mapping[str, Any]) -> None:
+        self.path = path
+        self.run = json.loads(json.dumps(dict(run)))
+        self.entries: dict[str, list[dict[str, Any]]] = {}
+        self.written = time.monotonic()
+        if path.exists():
+            self._read()
+
+    def get(self, call: Call) -> tuple[Moments, ...] | None:
+        """What the call returned before."""
+        entry = self.entries.get(_name(call))
+        return None if entry is None else tuple(_moments(e) for e in entry)
+
+    def put(self, call: Call, result: tuple[Moments, ...]) -> None:
+        """Remember what it returned; written to the file every few seconds."""
+        self.entries[_name(call)] = [_data(m) for m in result]
+        if time.monotonic() - self.written > INTERVAL:
+            self.write()
+
+    def write(self) -> None:
+        """Write the file aside, then move it into its place: it is never half written."""
+        body = {"schema": SCHEMA, "run": self.run, "entries": self.entries}
+        write_aside(self.path, json.dumps(body | {"digest": _digest(body)}))
+        self.written = time.monotonic()
+
+    def remove(self) -> None:
+        """Remove the file, when the run is complete."""
+        self.path.unlink(missing_ok=True)
+
+    def _read(self) -> None:
+        try:
+            body = json.loads(self.path.read_bytes())
+            digest = body.pop("digest")
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise CheckpointError(
+                f"{self.path} is no checkpoint, or it is damaged; remove it to start anew"
+            ) from None
+        if digest != _digest(body):
+            raise CheckpointError(f"{self.path} is damaged: its digest does not fit; remove it to start anew")
+        if body["schema"] != SCHEMA:
+            raise CheckpointError(
+                f"{self.path} has the schema {body['schema']!r}, this version writes {SCHEMA!r}"
+            )
+        if body["run"] != self.run:
+            raise CheckpointError(f"{self.path} belongs to a run with {body['run']}, this one has {self.run}")
+        self.entries = body["entries"]
+
+
+def _digest(body: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+def _name(call: Call) -> str:
+    """The call in words: the draws are a dataclass, which shows its parameters."""
+    return f"{call.function.__name__}{call.arguments!r}"
+
+
+def _data(moments: Moments) -> dict[str, Any]:
+    def plain(value: Any) -> Any:
+        if isinstance(value, Powers):
+            return {name: plain(v) for name, v in vars(value).items()}
+        return value.tolist() if isinstance(value, np.ndarray) else value
+
+    return {name: plain(value) for name, value in vars(moments).items()}
+
+
+def _moments(data: Mapping[str, Any]) -> Moments:
+    def array(value: Any) -> Array:
+        return np.array(value, dtype=np.float64)
+
+    powers = data["powers"]
+    return Moments(
+        data["draws"],
+        array(data["mean"]),
+        array(data["scatter"]),
+        data["blocks"],
+        array(data["between"]),
+        Powers(powers["draws"], *(array(powers[name]) for name in ("mean", "second", "third", "fourth"))),
+        array(data["starts"]),
+    )
+
+
+def write_aside(path: Path, text: str) -> None:
+    """Write a file beside its place, then move it there: a reader never sees half of one.
+
+    A pipe or a device, to which nothing can be moved, is written directly.
+    """
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+        return
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with aside.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise

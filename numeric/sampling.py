@@ -1,0 +1,255 @@
+"""The streaming engine: independent draws in blocks that stay in the cache, shared by many parameter values.
+
+Stream k belongs to block k, and moments are merged in the order of the blocks: the result is the same, bit by
+bit, for any number of workers and any order in which they finish. Nothing grows with the number of draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from numeric.executors import Call, Plan, Round
+from numeric.monte_carlo import Array, Estimate, Moments, Powers, merged
+
+PIECE = 1 << 15
+"""Numbers drawn at a time: with what is computed from them, they stay in the cache of a core."""
+PIECES = 8
+"""Pieces of one block, which has one stream."""
+CHUNK = 16
+"""Blocks of one call of a worker."""
+LANE = 1 << 13
+"""Numbers in one inner product: in longer ones BLAS uses its threads, and their number changes the rounding."""
+FIRST_LOOK = 4
+"""Chunks before the first look at the resolution."""
+GROWTH = 1.25
+"""From one look to the next. The schedule is fixed, so that a bound over looks holds whenever drawing stops."""
+
+
+class Draws(Protocol):
+    """What is drawn, and what is observed of it at each of several parameter values.
+
+    Attributes
+    ----------
+    dimension
+        How many numbers one draw consists of.
+    points
+        How many parameter values share the draws.
+    statistics
+        How many statistics are observed of a draw at each of them.
+    """
+
+    @property
+    def dimension(self) -> int: ...
+
+    @property
+    def points(self) -> int: ...
+
+    @property
+    def statistics(self) -> int: ...
+
+    def fill(self, rng: np.random.Generator, z: Array) -> None:
+        """Draw: fill z, of shape (dimension, n)."""
+
+    def observe(self, z: Array, point: int, out: Array) -> None:
+        """Write the statistics at a parameter value into out, of shape (statistics, n); z stays as it is."""
+
+
+def block_size(draws: Draws) -> int:
+    """Draws in one block: the more numbers one draw has, the fewer draws."""
+    return PIECES * max(PIECE >> (draws.dimension - 1).bit_length(), 64)
+
+
+def generator(seed: int, stream: int, block: int) -> np.random.Generator:
+    """The generator of one block of one experiment."""
+    return np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=(stream, block))))
+
+
+def chunk(
+    draws: Draws, points: Sequence[int], seed: int, stream: int, first: int, blocks: int
+) -> tuple[Moments, ...]:
+    """Moments at some of the points, over consecutive blocks."""
+    size = block_size(draws) // PIECES
+    z = np.empty((draws.dimension, size))
+    out, square = np.empty((draws.statistics, size)), np.empty(size)
+    found: list[list[Moments]] = [[] for _ in points]
+    for block in range(first, first + blocks):
+        rng = generator(seed, stream, block)
+        parts = [_Block(draws.statistics, size) for _ in points]
+        for piece in range(PIECES):
+            draws.fill(rng, z)
+            if piece == 0:
+                start = float(z[0, 0])
+            for part, point in zip(parts, points, strict=True):
+                draws.observe(z, point, out)
+                part.add(piece, out, square)
+        for moments, part in zip(found, parts, strict=True):
+            moments.append(part.moments(start))
+    return tuple(merged(moments) for moments in found)
+
+
+class _Block:
+    """Moments of the pieces of one block, all of the same size, put together once at its end."""
+
+    def __init__(self, statistics: int, size: int) -> None:
+        self.size = size
+        self.means = np.empty((PIECES, statistics))
+        self.scatters = np.empty((PIECES, statistics, statistics))
+        self.powers: Powers | None = None
+        self.ones = np.ones(min(size, LANE))
+
+    def add(self, piece: int, out: Array, square: Array) -> None:
+        """Add a piece; what it holds is overwritten."""
+        lanes = out.reshape(len(out), -1, self.ones.size)
+        mean = np.vecdot(lanes, self.ones).sum(axis=1) / self.size
+        for i, row in enumerate(out):
+            np.subtract(row, mean[i], out=row)
+            for j in range(i + 1):
+                self.scatters[piece, i, j] = self.scatters[piece, j, i] = np.vecdot(lanes[i], lanes[j]).sum()
+        self.means[piece] = mean
+        if piece == 0:
+            self.powers = self._powers(mean, lanes, square.reshape(lanes.shape[1:]))
+
+    def _powers(self, mean: Array, lanes: Array, square: Array) -> Powers:
+        third, fourth = np.empty_like(mean), np.empty_like(mean)
+        for i, centred in enumerate(lanes):
+            np.square(centred, out=square)
+            third[i], fourth[i] = np.vecdot(centred, square).sum(), np.vecdot(square, square).sum()
+        return Powers(self.size, mean, np.diag(self.scatters[0]).copy(), third, fourth)
+
+    def moments(self, start: float) -> Moments:
+        """Of the whole block, whose draws start with this number."""
+        assert self.powers is not None
+        mean = self.means.mean(axis=0)
+        deviations = self.means - mean
+        scatter = self.scatters.sum(axis=0) + self.size * np.einsum("pi,pj->ij", deviations, deviations)
+        return Moments(
+            PIECES * self.size, mean, scatter, 1, np.zeros_like(mean), self.powers, np.array([start])
+        )
+
+
+def _calls(
+    draws: Draws, points: Sequence[int], seed: int, stream: int, first: int, chunks: int
+) -> list[Call]:
+    return [
+        Call(chunk, (draws, tuple(points), seed, stream, CHUNK * number, CHUNK), block_size(draws) * CHUNK)
+        for number in range(first, first + chunks)
+    ]
+
+
+def sampling(
+    draws: Draws, excess: Callable[[int, Moments, float], float], *, seed: int, stream: int
+) -> Plan[list[tuple[Moments, float]]]:
+    """Draw until each point is resolved as asked for, and keep error probabilities valid.
+
+    At the k-th look the share ``1/(k(k + 1))`` of the false-alarm probability is spent; the shares of all looks
+    add up to 1, so that the probability of a false alarm at any look is at most the one stated, wherever
+    drawing stops. The sizes at which it is looked do not depend on the draws.
+
+    Parameters
+    ----------
+    draws
+        What is drawn and observed. A point that is resolved is not observed further.
+    excess
+        Called with the number of a point, its moments, and the share: the resolution reached over the one that is
+        asked for. Drawing ends at 1 and below.
+    seed, stream
+        Seed of the run, and number of the experiment.
+
+    Returns
+    -------
+    Plan
+        To be given to :func:`numeric.executors.run`; it gives the moments and the share of each point.
+    """
+    found: dict[int, Moments] = {}
+    done: dict[int, tuple[Moments, float]] = {}
+    drawn, look, target = 0, 0, float(FIRST_LOOK)
+    expected = 0
+    while len(done) < draws.points:
+        look += 1
+        active = [p for p in range(draws.points) if p not in done]
+        more = int(np.ceil(target)) - drawn
+        parts = yield Round(_calls(draws, active, seed, stream, drawn, more), expected)
+        drawn, target = drawn + more, target * GROWTH
+        share, worst = 1 / (look * (look + 1)), 1.0
+        for index, point in enumerate(active):
+            new = merged(part[index] for part in parts)
+            found[point] = found[point].merged(new) if point in found else new
+            found[point].require_independent_blocks()
+            ratio = excess(point, found[point], share)
+            if ratio <= 1:
+                done[point] = found[point], share
+            worst = max(worst, ratio)
+        expected = int(drawn * CHUNK * block_size(draws) * (worst**2 - 1))
+    return [done[point] for point in range(draws.points)]
+
+
+def fixed(draws: Draws, size: int, *, seed: int, stream: int) -> Plan[list[Moments]]:
+    """A number of draws that is decided beforehand, rounded up to whole blocks.
+
+    Parameters
+    ----------
+    draws
+        What is drawn and observed.
+    size
+        The number of draws, at least 1.
+    seed, stream
+        Seed of the run, and number of the experiment.
+    """
+    if size < 1:
+        raise ValueError(f"size must be at least 1, got {size}")
+    blocks = -(-size // block_size(draws))
+    points = tuple(range(draws.points))
+    cost = block_size(draws)
+    parts = yield Round(
+        [
+            Call(
+                chunk,
+                (draws, points, seed, stream, first, min(CHUNK, blocks - first)),
+                cost * min(CHUNK, blocks - first),
+            )
+            for first in range(0, blocks, CHUNK)
+        ]
+    )
+    result = [merged(part[point] for part in parts) for point in points]
+    for moments in result:
+        moments.require_independent_blocks()
+    return result
+
+
+def sample(draws: Draws, size: int, *, seed: int, stream: int = 0) -> list[Moments]:
+    """Moments at every point from a number of draws, in this process.
+
+    Parameters
+    ----------
+    draws, size, seed, stream
+        As in :func:`fixed`.
+
+    Raises
+    ------
+    ValueError
+        When size is less than 1.
+    DependentDraws
+        When the blocks are not independent.
+    """
+    plan = fixed(draws, size, seed=seed, stream=stream)
+    try:
+        calls = next(plan).calls
+        plan.send([call() for call in calls])
+    except StopIteration as finished:
+        return list(finished.value)
+    raise AssertionError("one round is all")  # pragma: no cover
+
+
+def mean_of(draws: Draws, size: int, *, seed: int, stream: int = 0) -> Estimate:
+    """Mean of the only statistic at the only point.
+
+    Parameters
+    ----------
+    draws, size, seed, stream
+        As in :func:`sample`.
+    """
+    (moments,) = sample(draws, size, seed=seed, stream=stream)
+    return moments.of(lambda t: float(t[0]))

@@ -1,0 +1,104 @@
+"""A run that is resumed gives the digits of one that was not interrupted; a damaged file is refused."""
+
+from __future__ import annotations
+
+import json
+import resource
+from collections.abc import Hashable
+from pathlib import Path
+
+import pytest
+
+from numeric.checkpoint import Checkpoint, CheckpointError, write_aside
+from numeric.executors import Status, run
+from numeric.experiments.relu import ReluDraws
+from numeric.monte_carlo import Moments
+from numeric.sampling import fixed
+
+DRAWS = ReluDraws(((1.0, 0.3),))
+
+
+def drawn(store: Checkpoint | None, stop_after: int | None = None) -> Moments:
+    def progress(status: Status, key: Hashable) -> None:
+        if status.calls == stop_after:
+            raise KeyboardInterrupt
+
+    plan = fixed(DRAWS, 20_000_000, seed=1, stream=0)
+    (moments,) = run({0: plan}, store=store, progress=progress)[0]
+    return moments
+
+
+@pytest.fixture
+def interrupted(tmp_path: Path) -> Path:
+    path = tmp_path / "draws.json"
+    store = Checkpoint(path, {"numpy": "2"})
+    with pytest.raises(KeyboardInterrupt):
+        drawn(store, stop_after=2)
+    store.write()
+    return path
+
+
+def test_a_resumed_run_gives_the_same_digits(interrupted: Path) -> None:
+    store = Checkpoint(interrupted, {"numpy": "2"})
+    assert len(store.entries) == 2
+    resumed, whole = drawn(store), drawn(None)
+    assert [bytes(a) for a in (resumed.mean, resumed.scatter, resumed.powers.fourth)] == [
+        bytes(a) for a in (whole.mean, whole.scatter, whole.powers.fourth)
+    ]
+
+
+def test_what_is_in_the_checkpoint_is_not_drawn_again(interrupted: Path) -> None:
+    calls = []
+    store = Checkpoint(interrupted, {"numpy": "2"})
+    run(
+        {0: fixed(DRAWS, 20_000_000, seed=1, stream=0)},
+        store=store,
+        progress=lambda s, _: calls.append(s.calls),
+    )
+    assert len(calls) == 3  # of five
+
+
+def test_other_seeds_and_parameters_are_other_calls(interrupted: Path) -> None:
+    store = Checkpoint(interrupted, {"numpy": "2"})
+    for plan in (
+        fixed(DRAWS, 10**6, seed=2, stream=0),
+        fixed(ReluDraws(((1.0, 0.2),)), 10**6, seed=1, stream=0),
+    ):
+        assert store.get(next(plan).calls[0]) is None
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda text: text[: len(text) // 2], "is no checkpoint, or it is damaged"),
+        (lambda text: "", "is no checkpoint"),
+        (lambda text: "[1]", "is no checkpoint"),
+        (lambda text: text.replace('"draws": 4', '"draws": 5', 1), "its digest does not fit"),
+        (lambda text: text.replace("checkpoint/1", "checkpoint/9"), "its digest does not fit"),
+    ],
+)
+def test_a_damaged_checkpoint_is_refused(interrupted: Path, damage, message: str) -> None:  # type: ignore[no-untyped-def]
+    text = interrupted.read_text()
+    assert damage(text) != text
+    interrupted.write_text(damage(text))
+    with pytest.raises(CheckpointError, match=message):
+        Checkpoint(interrupted, {"numpy": "2"})
+
+
+def test_the_checkpoint_of_another_run_is_refused(interrupted: Path) -> None:
+    with pytest.raises(CheckpointError, match="belongs to a run with"):
+        Checkpoint(interrupted, {"numpy": "3"})
+
+
+def test_a_full_disk_leaves_the_old_file_and_no_debris(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    write_aside(path, "old")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))  # a write beyond it fails as on a full disk
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            write_aside(path, json.dumps("x" * 10_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]

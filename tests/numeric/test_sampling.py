@@ -1,0 +1,111 @@
+"""The engine: the same draws for everybody, and generators that are not random are noticed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from numeric import sampling
+from numeric.executors import run
+from numeric.experiments.relu import ReluDraws
+from numeric.experiments.ternary import DISTRIBUTIONS, TernaryDraws
+from numeric.monte_carlo import Array, DependentDraws, Moments
+from numeric.sampling import block_size, sample
+
+
+@dataclass(frozen=True)
+class SquareDraws:
+    """z^2 for z = ``scale`` times a standard normal number."""
+
+    scale: float = 1.0
+    dimension = 1
+    points = 1
+    statistics = 1
+
+    def fill(self, rng: np.random.Generator, z: Array) -> None:
+        rng.standard_normal(out=z)
+        z *= self.scale
+
+    def observe(self, z: Array, point: int, out: Array) -> None:
+        np.square(z[0], out=out[0])
+
+
+def test_moments_are_those_of_the_same_draws_taken_together() -> None:
+    draws = ReluDraws(((1.0, 0.3),))
+    (found,) = sample(draws, 2 * block_size(draws), seed=4, stream=1)
+    z = np.concatenate(
+        [sampling.generator(4, 1, block).standard_normal(block_size(draws)) for block in (0, 1)]
+    )
+    y = np.maximum(z + 0.3, 0.0)
+    together = np.stack([y > 0, y, y**2]).astype(float)
+    assert found.draws == z.size
+    np.testing.assert_allclose(found.mean, together.mean(axis=1), rtol=1e-13)
+    np.testing.assert_allclose(found.covariance, np.cov(together), rtol=1e-12)
+    eighth = together.reshape(3, 2, 8, -1)[:, :, 0].reshape(3, -1)
+    centred = eighth - eighth.mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(found.powers.third, (centred**3).sum(axis=1), rtol=1e-10)
+    np.testing.assert_allclose(found.powers.fourth, (centred**4).sum(axis=1), rtol=1e-12)
+
+
+def test_points_share_their_draws() -> None:
+    together = sample(ReluDraws(((1.0, 0.0), (2.0, 0.0))), 10**6, seed=0)
+    (alone,) = sample(ReluDraws(((2.0, 0.0),)), 10**6, seed=0)
+    assert np.array_equal(together[1].mean, alone.mean)
+    assert together[1].mean[1] == pytest.approx(2 * together[0].mean[1], rel=1e-15)
+
+
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+def test_weights_have_the_law_that_they_are_said_to_have(distribution: str) -> None:
+    (found,) = sample(TernaryDraws(distribution, ((1.5, 0.5),)), 10**6, seed=2)
+    mean_abs = {"uniform": math.sqrt(3) / 2, "gaussian": math.sqrt(2 / math.pi), "laplace": math.sqrt(0.5)}
+    assert not found.of(lambda t: float(t[2])).refutes(1.5 * mean_abs[distribution], 1)
+    assert not found.of(lambda t: float(t[1])).refutes(0.0, 1)
+
+
+def until(resolution: float) -> tuple[Moments, float]:
+    def excess(point: int, moments: Moments, share: float) -> float:
+        return moments.of(lambda t: float(t[0]), share).resolution(1) / resolution
+
+    plan = sampling.sampling(SquareDraws(), excess, seed=3, stream=0)
+    ((found, share),) = run({"squares": plan})["squares"]
+    return found, share
+
+
+def test_drawing_goes_on_until_the_resolution_is_reached() -> None:
+    (early, share), (late, less) = until(3e-3), until(1.5e-3)
+    assert late.of(lambda t: float(t[0]), less).resolution(1) <= 1.5e-3
+    assert early.draws < late.draws < 6 * early.draws
+    assert less < share < 1
+
+
+def test_the_shares_of_all_looks_add_up_to_one() -> None:
+    assert sum(1 / (look * (look + 1)) for look in range(1, 10**6)) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_biased_generator_is_noticed() -> None:
+    (found,) = sample(SquareDraws(1.002), 20_000_000, seed=0)
+    assert found.of(lambda t: float(t[0])).refutes(1.0, comparisons=1)
+
+
+@pytest.mark.parametrize("streams", [1, 4, 59])
+def test_a_generator_that_repeats_itself_is_noticed(streams: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        sampling,
+        "generator",
+        lambda seed, stream, block: np.random.default_rng((seed, stream, block % streams)),
+    )
+    with pytest.raises(DependentDraws, match="a stream is used twice"):
+        sample(SquareDraws(), 60 * block_size(SquareDraws()), seed=0)
+
+
+def test_independent_streams_are_not_accused() -> None:
+    (found,) = sample(SquareDraws(), 60 * block_size(SquareDraws()), seed=0)
+    assert found.blocks == 60
+
+
+def test_bad_arguments_are_named() -> None:
+    with pytest.raises(ValueError, match="size must be at least 1, got 0"):
+        sample(SquareDraws(), 0, seed=0)
