@@ -24,7 +24,7 @@ INTERVAL = 2.0
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that cannot be read, or belongs to another run."""
+    """A checkpoint that cannot be read or written, or belongs to another run."""
 
 
 class Checkpoint:
@@ -64,9 +64,18 @@ class Checkpoint:
             self.write()
 
     def write(self) -> None:
-        """Write the file aside, then move it into its place: it is never half written."""
+        """Write the file aside, then move it into its place: it is never half written.
+
+        Raises
+        ------
+        CheckpointError
+            When that fails; the file is then what it was.
+        """
         body = {"schema": SCHEMA, "run": self.run, "entries": self.entries}
-        write_aside(self.path, json.dumps(body | {"digest": _digest(body)}))
+        try:
+            write_aside(self.path, json.dumps(body | {"digest": _digest(body)}))
+        except OSError as error:
+            raise CheckpointError(f"{self.path} cannot be written: {error}") from error
         self.written = time.monotonic()
 
     def remove(self) -> None:
@@ -75,8 +84,10 @@ class Checkpoint:
 
     def _read(self) -> None:
         try:
-            body = json.loads(self.path.read_bytes())
+            body = json.loads(self.path.read_text(encoding="utf-8"))
             digest = body.pop("digest")
+        except OSError as error:
+            raise CheckpointError(f"{self.path} cannot be read: {error}") from error
         except (ValueError, KeyError, TypeError, AttributeError):
             raise CheckpointError(
                 f"{self.path} is no checkpoint, or it is damaged; remove it to start anew"

@@ -12,7 +12,15 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Hashable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    wait,
+)
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import forkserver, resource_tracker
@@ -296,9 +304,11 @@ def cluster(address: str) -> Iterator[Executor]:
         When the optional extra ``distributed`` is not installed.
     ConnectionError
         When no scheduler answers.
+    BrokenExecutor
+        When the cluster is lost, or a call has cost the life of several workers.
     """
     try:
-        from dask.distributed import Client
+        from distributed import Client, KilledWorker
     except ModuleNotFoundError:
         raise ModuleNotFoundError(
             "a cluster needs the optional extra: pip install 'normquant[distributed]'"
@@ -308,4 +318,7 @@ def cluster(address: str) -> Iterator[Executor]:
     except (OSError, ValueError) as error:
         raise ConnectionError(f"no Dask scheduler answers at {address}: {error}") from None
     with client:
-        yield client.get_executor(pure=False)  # type: ignore[no-untyped-call]
+        try:
+            yield client.get_executor(pure=False)  # type: ignore[no-untyped-call]
+        except (KilledWorker, CancelledError) as error:
+            raise BrokenExecutor(f"of the cluster: {type(error).__name__}") from None

@@ -40,8 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0; 1 when something is refuted; 2 on wrong usage; 3 when a worker process was killed; 130 when
-        interrupted; 141 when nobody reads the output any more.
+        0; 1 when something is refuted; 2 on wrong usage; 3 when a worker was killed; 4 when the output cannot be
+        written; 130 when interrupted; 141 when nobody reads the output any more.
 
     Examples
     --------
@@ -57,13 +57,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         return status
     except UsageError as error:
         return _complain(str(error), 2)
-    except BrokenExecutor:
-        return _complain("a worker process was killed (out of memory?); nothing is reported", 3)
+    except BrokenExecutor as error:
+        return _complain(f"a worker was lost ({error}); nothing is reported", 3)
     except KeyboardInterrupt:
         return _complain("interrupted", 130)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_no_more()
         return 141
+    except OSError as error:  # a full disk behind the output, mostly
+        _write_no_more()
+        return _complain(str(error), 4)
+
+
+def _write_no_more() -> None:
+    """What is still buffered goes nowhere: the interpreter would fail on it once more when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(message: str, status: int) -> int:
@@ -150,6 +158,7 @@ def _verify(arguments: argparse.Namespace) -> int:
     if not arguments.names:
         _load_meanwhile()
     from derivations import catalog
+    from numeric.monte_carlo import DependentDraws
     from numeric.progress import terminal_progress
     from paper_checks import review, verification
     from paper_checks.claim import Verdict
@@ -158,8 +167,11 @@ def _verify(arguments: argparse.Namespace) -> int:
     formulas = {name: _find(name) for name in arguments.names} or catalog()
     ids = () if arguments.names else tuple(documents())  # claims belong to the whole
     plans = verification.plans(formulas, arguments.seed) | review.plans(ids, arguments.seed)
-    with _checkpoint(arguments.checkpoint) as store, _executor(arguments) as executor:
-        found = run(plans, executor, progress=terminal_progress(), store=store)
+    try:
+        with _checkpoint(arguments.checkpoint) as store, _executor(arguments) as executor:
+            found = run(plans, executor, progress=terminal_progress(), store=store)
+    except DependentDraws as error:
+        return _complain(f"{error}; nothing is reported", 1)
     results, reviewed = verification.collected(formulas, found), review.collected(ids, found)
     unwritten = None
     if arguments.json is not None:  # before the table, which a reader may cut short
@@ -208,14 +220,15 @@ def _checkpoint(path: Path | None) -> Iterator[Checkpoint | None]:
 
     try:
         store = Checkpoint(path, {"numpy": np.__version__})
-    except (CheckpointError, OSError) as error:
+        try:
+            yield store
+        except (Exception, KeyboardInterrupt) as error:
+            if not isinstance(error, CheckpointError):
+                store.write()
+            raise
+        store.remove()
+    except CheckpointError as error:
         raise UsageError(f"--checkpoint: {error}") from None
-    try:
-        yield store
-    except BaseException:
-        store.write()
-        raise
-    store.remove()
 
 
 def _write(data: dict[str, Any], path: Path) -> UsageError | None:

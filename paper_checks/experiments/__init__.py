@@ -6,12 +6,15 @@ elsewhere, after the estimates are in.
 
 from __future__ import annotations
 
+from functools import cache
+
 from paper_checks.experiments import batchnorm, pact, relu, ternary
 from paper_checks.experiments.measurement import AnyExperiment, Experiment, Measurement, Sampled
 
 __all__ = ["AnyExperiment", "Experiment", "Measurement", "Sampled", "experiments"]
 
 
+@cache
 def experiments() -> tuple[AnyExperiment, ...]:
     """All experiments, in the order of their streams."""
     return tuple(e for subject in (relu, batchnorm, ternary, pact) for e in subject.experiments())

@@ -8,10 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from numeric import checkpoint, executors, sampling
 from paper_checks import verification
 from paper_checks.command_line import main
 
@@ -117,6 +120,74 @@ def test_results_are_printed_where_the_report_fails(
     out, err = capsys.readouterr()
     assert "0 refuted" in out
     assert "No space left" in err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+def test_output_to_a_full_disk_is_a_clear_error() -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([*COMMAND, "list"], stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 4
+    assert done.stderr == b"normquant: [Errno 28] No space left on device\n"
+
+
+SAMPLED = "batchnorm.running_variance"
+
+
+def test_an_interrupted_run_is_resumed_from_its_checkpoint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "draws.json"
+    whole = [*COMMAND, "verify", SAMPLED, "--jobs", "1"]
+    process = subprocess.Popen([*whole, "--checkpoint", str(file)], stderr=subprocess.PIPE)
+    while not file.exists() and process.poll() is None:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=20)[1] == b"normquant: interrupted\n"
+    assert list(tmp_path.iterdir()) == [file]
+    resumed = subprocess.run([*whole, "--checkpoint", str(file)], capture_output=True, check=True)
+    assert (
+        resumed.stdout.split()[:20]
+        == subprocess.run(whole, capture_output=True, check=True).stdout.split()[:20]
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_checkpoint_is_refused_and_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "draws.json"
+    file.write_text("{")
+    assert main(["verify", SAMPLED, "--jobs", "1", "--checkpoint", str(file)]) == 2
+    assert "is no checkpoint, or it is damaged; remove it to start anew" in capsys.readouterr().err
+    assert file.read_text() == "{"
+
+
+def test_a_checkpoint_on_a_full_disk_ends_the_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def disk_is_full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "write_aside", disk_is_full)
+    monkeypatch.setattr(checkpoint, "INTERVAL", 0.0)
+    assert main(["verify", SAMPLED, "--jobs", "1", "--checkpoint", str(tmp_path / "d.json")]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "d.json cannot be written: [Errno 28] No space left on device" in err
+
+
+def test_no_cluster_is_a_clear_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", SAMPLED, "--cluster", "tcp://127.0.0.1:9"]) == 2
+    assert "--cluster: no Dask scheduler answers" in capsys.readouterr().err
+
+
+def test_a_generator_that_repeats_itself_ends_the_run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sampling, "generator", lambda *_: np.random.default_rng(0))
+    monkeypatch.setattr(executors, "processes", lambda jobs: nullcontext())
+    assert main(["verify", SAMPLED]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "a stream is used twice" in err
 
 
 def test_a_report_replaces_the_last_one(tmp_path: Path) -> None:

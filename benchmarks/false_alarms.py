@@ -1,0 +1,117 @@
+"""How often the statistical checks accuse a true formula: 2,000 runs of all of them, at reduced size.
+
+Every run draws anew, and compares every sampled quantity with the closed form. The share of runs with an accusation
+must not exceed the stated probability by more than chance allows: the bound is the number of runs that a binomial law
+with the stated probability exceeds with probability 0.001. The stated probability of a run is 1e-6, of which 2,000
+runs show nothing; the same thresholds are therefore tried at larger probabilities too. Each is tried with a sample
+size decided beforehand, and with drawing that stops at the first look at which the resolution is reached.
+
+Run from the root of the repository: ``python benchmarks/false_alarms.py [--runs 2000] [--jobs 2]``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+
+from scipy.stats import binom
+
+from derivations import catalog
+from numeric import sampling
+from numeric.executors import run
+from numeric.monte_carlo import FALSE_ALARM, Estimate
+from paper_checks.experiments import Measurement, Sampled, experiments
+
+LEVELS = (1e-6, 1e-4, 1e-2, 1e-1)
+"""Probabilities of an accusation in one run."""
+
+PIECE = 1 << 11
+"""Numbers drawn at a time at the reduced size."""
+
+LOOSE = 40.0
+"""Times the resolution of a full run, at which sequential drawing stops."""
+
+
+def fixed_run(seed: int) -> Iterator[Measurement]:
+    """What every sampled experiment finds from four blocks."""
+    for stream, experiment in sampled():
+        draws = experiment.draws
+        moments = sampling.sample(draws, 4 * sampling.block_size(draws), seed=seed, stream=stream)
+        for point, found in enumerate(moments):
+            yield from experiment.measurements(point, found, 1.0)
+
+
+def sequential_run(seed: int) -> Iterator[Measurement]:
+    """What every sampled experiment finds when it stops as soon as it resolves enough."""
+    for stream, experiment in sampled():
+        plan = sampling.sampling(
+            experiment.draws,
+            lambda *args, experiment=experiment: experiment.excess(*args) / LOOSE,
+            seed=seed,
+            stream=stream,
+        )
+        for point, (found, share) in enumerate(run({0: plan})[0]):
+            yield from experiment.measurements(point, found, share)
+
+
+def sampled() -> list[tuple[int, Sampled]]:
+    """The sampled experiments, with their streams."""
+    return [(s, e) for s, e in enumerate(experiments()) if isinstance(e, Sampled)]
+
+
+def alarms(kind: str, seed: int) -> tuple[int, list[bool]]:
+    """How many comparisons one run makes, and whether one of them is an accusation at each level."""
+    sampling.PIECE, sampling.CHUNK, sampling.FIRST_LOOK = PIECE, 1, 4
+    found = list((fixed_run if kind == "fixed" else sequential_run)(seed))
+    accused = [False] * len(LEVELS)
+    for measurement in found:
+        estimate = measurement.estimate
+        assert isinstance(estimate, Estimate)
+        true = closed_form(measurement)
+        for number, level in enumerate(LEVELS):
+            at_level = dataclasses.replace(estimate, share=estimate.share * level / FALSE_ALARM)
+            accused[number] |= at_level.refutes(true, len(found))
+    return len(found), accused
+
+
+_KNOWN: dict[tuple[object, ...], float] = {}
+
+
+def closed_form(measurement: Measurement) -> float:
+    """Its value at the point of a measurement, which is the same in every run."""
+    key = (measurement.formula, *sorted(measurement.point.items()))
+    if key not in _KNOWN:
+        formula = catalog()[measurement.formula]
+        names = {str(symbol) for symbol in formula.domain.sets}
+        point = {name: value for name, value in measurement.point.items() if name in names}
+        _KNOWN[key] = float(formula.evaluate(17, **point))
+    return _KNOWN[key]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=2000)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    arguments = parser.parse_args()
+    failed = False
+    with ProcessPoolExecutor(arguments.jobs) as pool:
+        for kind in ("fixed", "sequential"):
+            found = list(pool.map(alarms, [kind] * arguments.runs, range(arguments.runs), chunksize=10))
+            comparisons = found[0][0]
+            print(f"{kind} sample size: {arguments.runs} runs of {comparisons} comparisons")
+            for number, level in enumerate(LEVELS):
+                accused = sum(flags[number] for _, flags in found)
+                bound = int(binom.isf(1e-3, arguments.runs, level))
+                failed |= accused > bound
+                print(
+                    f"  stated {level:7.0e}: {accused:4} runs accuse a true formula, at most {bound} allowed"
+                )
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
