@@ -40,7 +40,7 @@ class Call:
     function, arguments
         What is called; both can be pickled.
     cost
-        How long it takes, in random draws; 0 where that is not what takes time.
+        How many random numbers it draws.
     """
 
     function: Callable[..., Any]
@@ -82,12 +82,12 @@ class Store(Protocol):
 
 @dataclass
 class Status:
-    """How far a run is: calls, and their cost in draws."""
+    """How far a run is: calls made and to be made, random numbers drawn and, as far as is known, to be drawn."""
 
     calls: int = 0
     total_calls: int = 0
-    draws: int = 0
-    total_draws: int = 0
+    numbers: int = 0
+    total_numbers: int = 0
 
 
 Progress: TypeAlias = Callable[[Status, Hashable], None]
@@ -158,7 +158,7 @@ class _Run:
         self.results_of[key][place.index] = result
         self.missing[key] -= 1
         self.status.calls += 1
-        self.status.draws += call.cost
+        self.status.numbers += call.cost
         if self.progress is not None:
             self.progress(self.status, key)
         if not self.missing[key]:
@@ -166,7 +166,7 @@ class _Run:
 
     def _advance(self, key: Hashable, results: list[Any] | None) -> None:
         """Go on to the next round of a plan with calls whose results are not in the store."""
-        self.status.total_draws -= self.expected.pop(key, 0)
+        self.status.total_numbers -= self.expected.pop(key, 0)
         unknown: list[int] = []
         while not unknown:
             try:
@@ -180,7 +180,7 @@ class _Run:
         self.results_of[key], self.missing[key] = results, len(unknown)
         self.expected[key] = following.expected
         self.status.total_calls += len(unknown)
-        self.status.total_draws += following.expected + sum(following.calls[i].cost for i in unknown)
+        self.status.total_numbers += following.expected + sum(following.calls[i].cost for i in unknown)
         for i in unknown:
             place = _Place(key, i, following.calls[i])
             if self.executor is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import time
 from collections.abc import Hashable
@@ -13,35 +14,46 @@ def terminal_progress() -> Progress | None:
     """Shows calls, throughput and the time left on standard error; None where that is no terminal."""
     if not sys.stderr.isatty():
         return None
-    start = time.monotonic()
+    first: list[tuple[float, Status]] = []  # before it, workers were starting
 
     def show(status: Status, key: Hashable) -> None:
+        now = time.monotonic()
+        if not first:
+            first.append((now, dataclasses.replace(status)))
+        start, before = first[0]
         end = "\r\033[K" if status.calls == status.total_calls else ""
-        line = progress_line(status, key, time.monotonic() - start)
-        print(f"\r\033[K{line}", end=end, file=sys.stderr, flush=True)
+        print(
+            f"\r\033[K{progress_line(status, key, before, now - start)}", end=end, file=sys.stderr, flush=True
+        )
 
     return show
 
 
-def progress_line(status: Status, key: Hashable, seconds: float) -> str:
-    """What is shown.
+def progress_line(status: Status, key: Hashable, before: Status, seconds: float) -> str:
+    """What is shown: the time left at the pace since an earlier status, as far as it is known what is to come.
 
-    The time left is that of the draws still to be made, as far as it is known how many, or of the calls where
-    nothing is drawn.
+    Parameters
+    ----------
+    status, key
+        How far the run is, and the plan that got a result.
+    before
+        How far it was some seconds ago.
+    seconds
+        How many.
 
     Examples
     --------
-    >>> progress_line(Status(30, 40, 2 * 10**8, 3 * 10**8), ("formula", "relu.mean"), 4.0)
-    '[30/40] relu.mean, 50 million draws/s, 2 s left'
+    >>> before, now = Status(10, 40, 10**8, 4 * 10**8), Status(30, 40, 3 * 10**8, 4 * 10**8)
+    >>> progress_line(now, ("formula", "relu.mean"), before, 4.0)
+    '[30/40] relu.mean, 50 million numbers/s, 2 s left'
     """
     name = str(key[-1] if isinstance(key, tuple) else key)
     shown = f"[{status.calls}/{status.total_calls}] {name}"
-    if status.draws and seconds:
-        shown += f", {status.draws / seconds / 1e6:.0f} million draws/s"
-    done = (
-        status.draws / status.total_draws
-        if status.total_draws > status.draws > 0
-        else status.calls / max(1, status.total_calls)
-    )
-    left = seconds * (1 - done) / done if done else 0.0
+    calls, numbers = status.calls - before.calls, status.numbers - before.numbers
+    if not (calls and seconds):
+        return shown
+    left = (status.total_calls - status.calls) * seconds / calls
+    if numbers:
+        shown += f", {numbers / seconds / 1e6:.0f} million numbers/s"
+        left = max(left, (status.total_numbers - status.numbers) * seconds / numbers)
     return f"{shown}, {left:.0f} s left"

@@ -130,12 +130,16 @@ class _Block:
         )
 
 
+def _call(draws: Draws, points: Sequence[int], seed: int, stream: int, first: int, blocks: int) -> Call:
+    cost = blocks * block_size(draws) * draws.dimension
+    return Call(chunk, (draws, tuple(points), seed, stream, first, blocks), cost)
+
+
 def _calls(
     draws: Draws, points: Sequence[int], seed: int, stream: int, first: int, chunks: int
 ) -> list[Call]:
     return [
-        Call(chunk, (draws, tuple(points), seed, stream, CHUNK * number, CHUNK), block_size(draws) * CHUNK)
-        for number in range(first, first + chunks)
+        _call(draws, points, seed, stream, CHUNK * number, CHUNK) for number in range(first, first + chunks)
     ]
 
 
@@ -182,7 +186,7 @@ def sampling(
             if ratio <= 1:
                 done[point] = found[point], share
             worst = max(worst, ratio)
-        expected = int(drawn * CHUNK * block_size(draws) * (worst**2 - 1))
+        expected = int(drawn * CHUNK * block_size(draws) * draws.dimension * (worst**2 - 1))
     return [done[point] for point in range(draws.points)]
 
 
@@ -202,14 +206,9 @@ def fixed(draws: Draws, size: int, *, seed: int, stream: int) -> Plan[list[Momen
         raise ValueError(f"size must be at least 1, got {size}")
     blocks = -(-size // block_size(draws))
     points = tuple(range(draws.points))
-    cost = block_size(draws)
     parts = yield Round(
         [
-            Call(
-                chunk,
-                (draws, points, seed, stream, first, min(CHUNK, blocks - first)),
-                cost * min(CHUNK, blocks - first),
-            )
+            _call(draws, points, seed, stream, first, min(CHUNK, blocks - first))
             for first in range(0, blocks, CHUNK)
         ]
     )

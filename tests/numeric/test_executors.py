@@ -99,9 +99,10 @@ def test_plans_get_their_results_in_the_order_of_their_calls() -> None:
 
 
 def test_the_line_of_progress_tells_throughput_and_time_left() -> None:
-    assert progress_line(Status(1, 4), "x", 2.0) == "[1/4] x, 6 s left"
-    line = progress_line(Status(5, 9, 10**8, 4 * 10**8), ("experiment", 0, "relu.mean"), 2.0)
-    assert line == "[5/9] relu.mean, 50 million draws/s, 6 s left"
+    assert progress_line(Status(1, 4), "x", Status(1, 4), 0.0) == "[1/4] x"
+    assert progress_line(Status(2, 4), "x", Status(1, 4), 3.0) == "[2/4] x, 6 s left"
+    line = progress_line(Status(5, 9, 10**8, 4 * 10**8), ("experiment", 0, "relu.mean"), Status(1, 9), 2.0)
+    assert line == "[5/9] relu.mean, 50 million numbers/s, 6 s left"
 
 
 def test_jobs_below_one_are_refused() -> None:

@@ -1,0 +1,127 @@
+"""Throughput of the sampling engine as a share of the bare generator; what sharing draws and a second core gain.
+
+Everything is measured in this run, in turn, and compared as a ratio of medians. One BLAS thread, one core.
+
+Run from the root of the repository: ``python benchmarks/throughput.py``.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from numeric import sampling
+from numeric.executors import processes, run
+from numeric.experiments.relu import ReluDraws
+from numeric.monte_carlo import Array
+
+BLOCKS = 16
+ROUNDS = 25
+TARGET = 0.85
+TARGET_OF_TWO_CORES = 1.6
+
+
+@dataclass(frozen=True)
+class SecondMomentDraws:
+    """ReLU(z)^2."""
+
+    dimension = 1
+    points = 1
+    statistics = 1
+
+    def fill(self, rng: np.random.Generator, z: Array) -> None:
+        rng.standard_normal(out=z)
+
+    def observe(self, z: Array, point: int, out: Array) -> None:
+        np.maximum(z, 0.0, out=out)
+        np.square(out, out=out)
+
+
+def bare_generator() -> None:
+    """Fill the same blocks and do nothing with them."""
+    z = np.empty((1, sampling.PIECE))
+    for block in range(BLOCKS):
+        rng = sampling.generator(0, 0, block)
+        for _ in range(sampling.PIECES):
+            rng.standard_normal(out=z)
+
+
+def engine() -> None:
+    """Mean, variance, and moments up to order four of the squared ReLU."""
+    sampling.chunk(SecondMomentDraws(), (0,), 0, 0, 0, BLOCKS)
+
+
+def one_liner() -> None:
+    """The obvious line, with the variance that a standard error needs."""
+    rng = sampling.generator(0, 0, 0)
+    values = np.maximum(rng.standard_normal(BLOCKS * sampling.PIECES * sampling.PIECE), 0) ** 2
+    values.mean(), values.var()
+
+
+def points(number: int) -> Callable[[], None]:
+    """Gate, ReLU and its square at so many parameter values, which share their draws."""
+    draws = ReluDraws(tuple((1.0, 0.1 * k) for k in range(number)))
+    return lambda: sampling.chunk(draws, range(number), 0, 0, 0, BLOCKS // 4) and None
+
+
+def in_turn(*functions: Callable[[], None], rounds: int = ROUNDS) -> list[float]:
+    """Median seconds of each, run in turn."""
+    seconds: list[list[float]] = [[] for _ in functions]
+    for _ in range(rounds):
+        for function, taken in zip(functions, seconds, strict=True):
+            start = time.perf_counter()
+            function()
+            taken.append(time.perf_counter() - start)
+    return [statistics.median(taken) for taken in seconds]
+
+
+def second_core() -> float:
+    """Draws per second of two processes over those of one, medians of runs in turn."""
+    size = 150 * 10**6
+
+    def drawing(jobs: int) -> Callable[[], None]:
+        def work() -> None:
+            run({0: sampling.fixed(SecondMomentDraws(), size, seed=0, stream=0)}, pools[jobs])
+
+        return work
+
+    with processes(1) as one, processes(2) as two:
+        pools = {1: one, 2: two}
+        in_turn(drawing(1), drawing(2), rounds=1)  # starts the processes
+        single, double = in_turn(drawing(1), drawing(2), rounds=7)
+    return single / double
+
+
+def main() -> int:
+    bare, ours, line = in_turn(bare_generator, engine, one_liner)
+    draws = BLOCKS * sampling.PIECES * sampling.PIECE
+    print(f"bare generator          {draws / bare / 1e6:6.0f} million draws/s")
+    print(
+        f"engine                  {draws / ours / 1e6:6.0f} million draws/s, {bare / ours:.2f} of the generator"
+    )
+    print(
+        f"one line of NumPy       {draws / line / 1e6:6.0f} million draws/s, {bare / line:.2f} of the generator"
+    )
+    single, many = in_turn(points(1), points(16), rounds=9)
+    print(
+        f"16 points, one draw     {16 * single / many:6.1f} times the evaluations per second of separate draws"
+    )
+    speedup = second_core()
+    print(f"two processes           {speedup:6.2f} times the draws of one ({os.cpu_count()} cores)")
+    failed = bare / ours < TARGET or speedup < TARGET_OF_TWO_CORES
+    if failed:
+        print(f"below {TARGET} of the generator, or below {TARGET_OF_TWO_CORES} times with a second core")
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
