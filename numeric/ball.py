@@ -24,7 +24,9 @@ def _flint() -> Any:
     try:
         import flint
     except ImportError as missing:
-        raise ImportError("ball arithmetic needs python-flint: pip install 'normquant[rigorous]'") from missing
+        raise ImportError(
+            "ball arithmetic needs python-flint: pip install 'normquant[rigorous]'"
+        ) from missing
     return flint
 
 
@@ -74,12 +76,15 @@ class _Measure:
     def __init__(self, flint: Any, law: Law) -> None:
         self.flint, self.law, self.evaluations = flint, law, 0
         self.sigma = flint.arb(law.sigma)
-        drop = flint.arb(4 * DIGITS)
-        self.cuts = {
-            Normal: lambda nearest: (nearest**2 + 2 * drop * self.sigma**2).sqrt(),
-            Laplace: lambda nearest: nearest + drop * self.sigma,
-            Uniform: lambda nearest: flint.arb(3).sqrt() * self.sigma,
-        }
+        self.drop = flint.arb(4 * DIGITS)
+
+    def cut(self, nearest: Any) -> Any:
+        """How far out an integral that begins at this distance from zero is taken; the end of a bounded support."""
+        if isinstance(self.law, Normal):
+            return (nearest**2 + 2 * self.drop * self.sigma**2).sqrt()
+        if isinstance(self.law, Laplace):
+            return nearest + self.drop * self.sigma
+        return self.flint.arb(3).sqrt() * self.sigma
 
     def ball(self, number: Number) -> Any:
         if isinstance(number, Fraction):
@@ -101,7 +106,7 @@ class _Measure:
             return self.flint.arb(0)
         coefficients = [self.ball(c) for c in piece.coefficients]
         slope, intercept = self.ball(piece.slope), self.ball(piece.intercept)
-        cut = self.cuts[type(self.law)](self.ball(max(piece.low, -piece.high, 0)))
+        cut = self.cut(self.ball(max(piece.low, -piece.high, 0)))
         low, high = (self.ball(end).max(-cut).min(cut) for end in (piece.low, piece.high))
 
         def integrand(x: Any, analytic: bool) -> Any:

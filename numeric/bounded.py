@@ -12,7 +12,8 @@ from numeric.rounding import UNIT, Running
 class Bounded:
     """A value, and how far the truth can be from it at most.
 
-    Sums, differences, products and quotients carry the bounds on; evaluations are added up.
+    Sums, differences, products and quotients carry the bounds on; evaluations are added up, those of an operand that
+    is used twice as well.
 
     Attributes
     ----------
@@ -38,7 +39,9 @@ class Bounded:
 
     def refutes(self, closed_form: float) -> bool:
         """Whether a claimed value, correct to a unit in its last place, lies outside the bound."""
-        return not abs(self.value - closed_form) <= self.bound * (1 + 4 * UNIT) + UNIT * abs(closed_form)
+        if not math.isfinite(closed_form):
+            return True
+        return not abs(self.value - closed_form) <= self.bound * (1 + 4 * UNIT) + 2 * UNIT * abs(closed_form)
 
     @property
     def resolution(self) -> float:
@@ -50,7 +53,7 @@ class Bounded:
         least = abs(self.value) - self.bound
         if not (least > 0 and math.isfinite(self.value)):
             return math.inf
-        return (2 * self.bound + 4 * UNIT * abs(self.value)) / least
+        return (2 * self.bound + 6 * UNIT * abs(self.value)) / least
 
     def __add__(self, other: Bounded | float) -> Bounded:
         return _bounded(_running(self) + _running(other), self, other)

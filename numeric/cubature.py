@@ -9,15 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 
 from numeric.bounded import Bounded
 from numeric.laws import Normal
 from numeric.monte_carlo import Array
-from numeric.quadrature import CELL, CELLS, END, SLACK, Piece, Rule, ellipses, expectation, gauss_legendre, panels, rule_error
+from numeric.quadrature import (
+    CELL,
+    CELLS,
+    END,
+    SLACK,
+    Piece,
+    Rule,
+    ellipses,
+    expectation,
+    gauss_legendre,
+    panels,
+    rule_error,
+)
 from numeric.rounding import SMALLEST, UNIT, Running
 
 _DROP = 90.0  # twice that of one variable: the bound beyond the cut is a square root
@@ -52,7 +65,7 @@ class _Side:
     @cached_property
     def cells_nearest(self) -> Array:
         """Least distances of these cells from zero."""
-        return np.maximum(0.0, np.abs(self._cells) - self.half * CELL[0])
+        return np.asarray(np.maximum(0.0, np.abs(self._cells) - self.half * CELL[0]))
 
     @property
     def largest(self) -> float:
@@ -65,7 +78,7 @@ class _Side:
 
     def nearest(self, reach: Array | float) -> Array:
         """Least distance from zero of what is within this reach of the centre."""
-        return np.maximum(0.0, abs(self.centre) - reach)
+        return np.asarray(np.maximum(0.0, abs(self.centre) - reach))
 
     def at_ends(self) -> float:
         """Bound on the integral over what the rounding of the ends may add or take, for any value of the other."""
@@ -74,7 +87,7 @@ class _Side:
             moved * self.piece.majorant(end, moved) * np.exp(-(np.maximum(abs(end) - moved, 0.0) ** 2) / 2)
             for end in (self.low, self.high)
         )
-        return float(sum(bounds)[0]) * SLACK
+        return sum(float(bound[0]) for bound in bounds) * SLACK
 
 
 def expectation_of_product(first: Iterable[Piece], second: Iterable[Piece], correlation: float) -> Bounded:
@@ -110,7 +123,7 @@ def expectation_of_product(first: Iterable[Piece], second: Iterable[Piece], corr
 def _sides(piece: Piece, law: Normal, longest: float) -> list[_Side]:
     inner, _ = panels(piece, law, _DROP)
     cuts = [np.linspace(low, high, 1 + max(1, int(np.ceil((high - low) / longest)))) for low, high in inner]
-    return [_Side(piece, float(a), float(b)) for c in cuts for a, b in zip(c, c[1:], strict=False)]
+    return [_Side(piece, float(a), float(b)) for c in cuts for a, b in pairwise(c)]
 
 
 def _outside(f: Piece, g: Piece, law: Normal) -> float:
@@ -123,8 +136,8 @@ def _outside(f: Piece, g: Piece, law: Normal) -> float:
 
 
 def _square(piece: Piece) -> Piece:
-    sizes = np.abs([float(c) for c in piece.coefficients])
-    return replace(piece, coefficients=tuple(map(float, np.convolve(sizes, sizes) * SLACK)))
+    exact = [Fraction(c) for c in piece.coefficients]
+    return replace(piece, coefficients=tuple(np.convolve(exact, exact)))
 
 
 def _rectangle(x: _Side, y: _Side, correlation: float) -> Bounded:

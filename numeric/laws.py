@@ -72,7 +72,7 @@ class Normal(Law):
         return scaled * scaled * -0.5
 
     def log_majorant(self, centre: Array | float, reach: Array, height: Array) -> Array:
-        nearest = np.maximum(abs(centre) - reach, 0.0)
+        nearest = np.maximum(np.abs(centre) - reach, 0.0)
         return np.asarray((height - nearest) * (height + nearest) / (2 * self.sigma**2))
 
     def cut(self, nearest: float, drop: float = DROP) -> float:
@@ -98,7 +98,7 @@ class Laplace(Law):
         return -(abs(x) * self._rate)
 
     def log_majorant(self, centre: Array | float, reach: Array, height: Array) -> Array:
-        return np.asarray((reach - abs(centre)) * self.decay(0.0))
+        return np.asarray((reach - np.abs(centre)) * self.decay(0.0))
 
     def cut(self, nearest: float, drop: float = DROP) -> float:
         return nearest + drop / self.decay(0.0)

@@ -86,8 +86,8 @@ class Piece:
 
     def _line(self, centre: Array | float, reach: Array) -> Array:
         slope, intercept = float(self.slope), float(self.intercept)
-        rounding = 4 * UNIT * (abs(slope * centre) + abs(intercept))
-        return np.asarray(abs(slope * centre + intercept) + rounding + abs(slope) * reach)
+        rounding = 4 * UNIT * (np.abs(slope * centre) + abs(intercept))
+        return np.asarray(np.abs(slope * centre + intercept) + rounding + abs(slope) * reach)
 
     def beyond(self, law: Law, cut: float) -> float:
         """Bound on the integral of the polynomial times ``exp(exponent)`` from ``cut`` away from zero."""
@@ -175,7 +175,7 @@ def panels(piece: Piece, law: Law, drop: float = DROP) -> tuple[list[tuple[float
     """The panels of a piece, and a bound on the integral of polynomial times exponential outside of them."""
     low, high = float(piece.low), float(piece.high)
     cut = law.cut(max(low, -high, 0.0), drop)
-    outside = (piece.beyond(law, cut) if high > cut else 0.0) + (piece.beyond(law, -cut) if low < -cut else 0.0)
+    outside = sum(piece.beyond(law, end) for end, cuts in ((cut, high > cut), (-cut, low < -cut)) if cuts)
     low, high = max(low, -cut), min(high, cut)
     ends = [low, *(kink for kink in law.kinks if low < kink < high), max(low, high)]
     return list(pairwise(ends)), outside
@@ -225,6 +225,8 @@ def rule_error(rule: Rule, factor: Array, exponent: Array, largest: float) -> fl
         The modulus is at most this on [-1, 1].
     """
     n = rule.nodes.size
-    shrunk = np.exp(np.minimum(exponent - 2 * n * np.log(RHO), 500.0))  # never overflows: another rho is better
-    truncated = float((factor * shrunk / (1 - 1 / RHO)).min())
+    with np.errstate(
+        over="ignore", invalid="ignore"
+    ):  # a large rho may overflow; a smaller one is better then
+        truncated = float(np.fmin.reduce(factor * np.exp(exponent - 2 * n * np.log(RHO)) / (1 - 1 / RHO)))
     return (2 * (rule.total + 2 / (4 * n * n - 1)) * truncated + 2 * largest * rule.defect) * SLACK + SMALLEST

@@ -53,7 +53,7 @@ class Running:
     def __add__(self, other: Running | Array | float) -> Running:
         y, e = _parts(other)
         value = self.value + y
-        return Running(value, (self.error + e + UNIT * abs(value)) * _OUTWARD)
+        return Running(value, (self.error + e + UNIT * _modulus(value)) * _OUTWARD)
 
     __radd__ = __add__
 
@@ -63,27 +63,27 @@ class Running:
     def __sub__(self, other: Running | Array | float) -> Running:
         y, e = _parts(other)
         value = self.value - y
-        return Running(value, (self.error + e + UNIT * abs(value)) * _OUTWARD)
+        return Running(value, (self.error + e + UNIT * _modulus(value)) * _OUTWARD)
 
     def __mul__(self, other: Running | Array | float) -> Running:
         y, e = _parts(other)
         value = self.value * y
-        error = abs(self.value) * e + (abs(y) + e) * self.error + UNIT * abs(value)
+        error = _modulus(self.value) * e + (_modulus(y) + e) * self.error + UNIT * _modulus(value)
         return Running(value, error * _OUTWARD + SMALLEST)
 
     __rmul__ = __mul__
 
     def __truediv__(self, other: Running | Array | float) -> Running:
         y, e = _parts(other)
-        least = abs(y) - e
+        least = _modulus(y) - e
         if not np.all(least > 0):
             raise ZeroDivisionError("division by a number that may be zero")
         value = self.value / y
-        error = (self.error + abs(value) * e) / least + UNIT * abs(value)
+        error = (self.error + _modulus(value) * e) / least + UNIT * _modulus(value)
         return Running(value, error * _OUTWARD + SMALLEST)
 
     def __abs__(self) -> Running:
-        return Running(abs(self.value), self.error)
+        return Running(_modulus(self.value), self.error)
 
     def exp(self) -> Running:
         """The exponential function."""
@@ -104,6 +104,11 @@ class Running:
         rounding = count * UNIT * np.sum(np.abs(self.value))
         error = np.sum(np.broadcast_to(self.error, np.shape(self.value))) * (1 + count * UNIT)
         return Running(float(value), float(error + rounding) * _OUTWARD + SMALLEST)
+
+
+def _modulus(x: Array | float) -> Array:
+    modulus: Array = np.abs(x)
+    return modulus
 
 
 def _parts(other: Running | Array | float) -> tuple[Array | float, Array | float]:

@@ -1,7 +1,7 @@
-"""Expectations of one drawn variable, integrated with a bound: only the definition and the law are known here.
+"""Expectations with a bound: only the definition and the law are known here.
 
-Each function takes the instrument that integrates: :func:`numeric.quadrature.expectation`, or the independent
-:func:`numeric.ball.expectation`.
+Those of one drawn variable take the instrument that integrates: :func:`numeric.quadrature.expectation`, or the
+independent :func:`numeric.ball.expectation`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,15 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import TypeAlias
 
-from numeric import quadrature
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from numeric import grid, quadrature
+from numeric.batches import polynomial_expectation
 from numeric.bounded import Bounded
 from numeric.laws import Laplace, Law, Normal, Uniform
+from numeric.monte_carlo import Array
 from numeric.quadrature import Piece
 from numeric.rounding import Number
 
@@ -55,8 +61,7 @@ def relu_power(order: int, gamma: float, beta: float, centre: float = 0.0) -> li
     if centre not in (0.0, beta):
         raise ValueError(f"centre must be 0 or beta, got {centre}")
     kink = -Fraction(beta) / Fraction(gamma)
-    below, above = (-math.inf, kink), (kink, math.inf)
-    is_open, is_closed = (above, below) if gamma > 0 else (below, above)
+    is_closed, is_open = _intervals((kink,)) if gamma > 0 else reversed(_intervals((kink,)))
     pieces = [Piece(*is_open, _power(order), gamma, beta - centre)]
     if centre:
         pieces.append(Piece(*is_closed, _power(order), 0.0, -centre))
@@ -141,6 +146,26 @@ def pooled_second_moment(
     return total_square / float(kernel**4)
 
 
+def running_variance(m: int, mu: float, sigma: float) -> Bounded:
+    """Mean over Gaussian batches of the unbiased variance, by a cubature rule for batches.
+
+    Parameters
+    ----------
+    m
+        Batch size, at least 2.
+    mu, sigma
+        Mean and standard deviation of the inputs.
+
+    Examples
+    --------
+    >>> running_variance(32, 0.3, 1.1).resolution < 1e-10
+    True
+    """
+    if m < 2:
+        raise ValueError(f"m must be at least 2, got {m}")
+    return polynomial_expectation(lambda batch: batch.var(axis=0, ddof=1), m, 2, mu=mu, sigma=sigma)
+
+
 # --- quantised weights ---------------------------------------------------------------------------------------
 
 
@@ -196,6 +221,69 @@ def ternary_quantities(
     return found
 
 
+def _parabola(
+    distribution: str, sigma: float, delta: float, integrate: Instrument
+) -> tuple[Bounded, Bounded, Bounded]:
+    """The error of ternary weights at scale 0 and its first and second differences, at a step of sigma."""
+    law = _law(distribution, sigma)
+    left, middle, right = (
+        quantisation_error(law, (-delta, delta), (-s, 0.0, s), integrate) for s in (-sigma, 0.0, sigma)
+    )
+    return middle, right - left, right - middle + (left - middle)
+
+
+def best_scale(
+    distribution: str, sigma: float, delta: float, integrate: Instrument = quadrature.expectation
+) -> Bounded:
+    """Scale of least mean squared error at a threshold: the error is quadratic in the scale, three values give it.
+
+    Parameters
+    ----------
+    distribution, sigma, delta, integrate
+        As in :func:`ternary_quantities`.
+    """
+    _, slope, curvature = _parabola(distribution, sigma, delta, integrate)
+    return -0.5 * sigma * slope / curvature
+
+
+def least_error(
+    distribution: str, sigma: float, delta: float, integrate: Instrument = quadrature.expectation
+) -> Bounded:
+    """Mean squared error at a threshold and the scale that is best there; parameters as in :func:`best_scale`."""
+    middle, slope, curvature = _parabola(distribution, sigma, delta, integrate)
+    return middle - slope * slope / (8 * curvature)
+
+
+def shares_on_grid(
+    distribution: str, sigma: float, delta: float, points: int, *, seed: int, stream: int
+) -> Mapping[str, Bounded]:
+    """``p_plus`` and ``p_zero`` of ternary weights, by inverse transform of a shifted grid.
+
+    Parameters
+    ----------
+    distribution, sigma, delta
+        As in :func:`ternary_quantities`.
+    points, seed, stream
+        As in :func:`numeric.grid.expectation`.
+    """
+    _law(distribution, sigma)
+
+    def weights(u: Array) -> Array:
+        if distribution == "uniform":
+            return np.asarray((2 * u - 1) * (3**0.5 * sigma))
+        if distribution == "gaussian":
+            return np.asarray(sigma * ndtri(u))
+        return np.asarray(np.sign(u - 0.5) * -np.log(2 * np.minimum(u, 1 - u)) * (sigma / 2**0.5))
+
+    def share(inside: Callable[[Array], NDArray[np.bool_]], jumps: float) -> Bounded:
+        return grid.expectation(lambda u: inside(weights(u)), jumps, points, seed=seed, stream=stream)
+
+    return {
+        "p_plus": share(lambda w: w > delta, 1.0),
+        "p_zero": share(lambda w: np.abs(w) <= delta, 2.0),
+    }
+
+
 def nearest_levels(bits: int, largest: Number) -> tuple[tuple[Fraction, ...], tuple[Fraction, ...]]:
     """Thresholds and levels of the quantiser to ``2**bits`` equally spaced levels between two bounds.
 
@@ -208,8 +296,9 @@ def nearest_levels(bits: int, largest: Number) -> tuple[tuple[Fraction, ...], tu
 
     Examples
     --------
-    >>> nearest_levels(2, 3)
-    ((Fraction(-2, 1), Fraction(0, 1), Fraction(2, 1)), (Fraction(-3, 1), Fraction(-1, 1), Fraction(1, 1), Fraction(3, 1)))
+    >>> thresholds, levels = nearest_levels(2, 3)
+    >>> [int(t) for t in thresholds], [int(q) for q in levels]
+    ([-2, 0, 2], [-3, -1, 1, 3])
     """
     if bits < 1:
         raise ValueError(f"bits must be at least 1, got {bits}")
