@@ -14,7 +14,7 @@ from typing import Any
 from numeric.bounded import Bounded
 from numeric.laws import Laplace, Law, Normal, Uniform
 from numeric.quadrature import Piece
-from numeric.rounding import UNIT, Number
+from numeric.rounding import SMALLEST, UNIT, Number
 
 DIGITS = 40
 """Working precision."""
@@ -66,7 +66,7 @@ def expectation(law: Law, pieces: Iterable[Piece]) -> Bounded:
         measure = _Measure(flint, law)
         total = sum((measure.integral(piece) for piece in pieces), flint.arb(0))
         value = float(total.mid())
-        bound = float((total - flint.arb(value)).abs_upper()) * (1 + UNIT)  # rounded to nearest by float()
+        bound = float((total - flint.arb(value)).abs_upper()) * (1 + UNIT) + SMALLEST  # float() rounds
     return Bounded(value, bound, measure.evaluations)
 
 

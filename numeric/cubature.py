@@ -136,8 +136,10 @@ def _outside(f: Piece, g: Piece, law: Normal) -> float:
 
 
 def _square(piece: Piece) -> Piece:
-    exact = [Fraction(c) for c in piece.coefficients]
-    return replace(piece, coefficients=tuple(np.convolve(exact, exact)))
+    squared = [Fraction(0)] * (2 * len(piece.coefficients) - 1)
+    for (i, a), (j, b) in product(enumerate(piece.coefficients), repeat=2):
+        squared[i + j] += Fraction(a) * Fraction(b)
+    return replace(piece, coefficients=tuple(squared))
 
 
 def _rectangle(x: _Side, y: _Side, correlation: float) -> Bounded:

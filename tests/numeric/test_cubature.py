@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from numeric import cubature
 from numeric.cubature import expectation_of_product
 from numeric.experiments.integrals import relu_moment, relu_power
-from numeric.quadrature import Piece
+from numeric.quadrature import Piece, gauss_legendre
 
 RELU = relu_power(1, 1.0, 0.0)
 
@@ -22,10 +23,8 @@ def _inside(found: object, true: flint.arb) -> bool:
 
 @pytest.mark.parametrize("correlation", [-0.95, -0.5, 0.0, 0.3, 0.9])
 def test_product_of_correlated_relus(correlation: float) -> None:
-    r = flint.arb(correlation)
-    true = ((1 - r**2).sqrt() + r * (flint.arb.pi() - r.acos())) / (2 * flint.arb.pi())
     found = expectation_of_product(RELU, RELU, correlation)
-    assert _inside(found, true)
+    assert _inside(found, _kernel(correlation))
     assert found.resolution < 1e-6
 
 
@@ -34,6 +33,33 @@ def test_quadrant_probability(correlation: float) -> None:
     gate = relu_power(0, 1.0, 0.0)
     true = flint.arb(1) / 4 + flint.arb(correlation).asin() / (2 * flint.arb.pi())
     assert _inside(expectation_of_product(gate, gate, correlation), true)
+
+
+def _kernel(correlation: float) -> flint.arb:
+    r = flint.arb(correlation)
+    return ((1 - r**2).sqrt() + r * (flint.arb.pi() - r.acos())) / (2 * flint.arb.pi())
+
+
+@pytest.mark.parametrize("correlation", [-0.5, 0.0, 0.9])
+@pytest.mark.parametrize("n", [5, 7, 10])
+def test_with_few_nodes_the_bound_grows_and_holds(
+    monkeypatch: pytest.MonkeyPatch, correlation: float, n: int
+) -> None:
+    rule = gauss_legendre(n)
+    monkeypatch.setattr(cubature, "gauss_legendre", lambda: rule)
+    found = expectation_of_product(RELU, RELU, correlation)
+    assert _inside(found, _kernel(correlation))
+    assert found.bound > 1e-9
+
+
+@pytest.mark.parametrize("correlation", [-0.5, 0.0, 0.9])
+def test_with_an_early_cut_the_bound_grows_and_holds(
+    monkeypatch: pytest.MonkeyPatch, correlation: float
+) -> None:
+    monkeypatch.setattr(cubature, "_DROP", 3.0)
+    found = expectation_of_product(RELU, RELU, correlation)
+    assert _inside(found, _kernel(correlation))
+    assert found.bound > 1e-3
 
 
 @settings(max_examples=8, deadline=None)
