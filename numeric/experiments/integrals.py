@@ -1,0 +1,361 @@
+"""Expectations with a bound: only the definition and the law are known here.
+
+Those of one drawn variable take the instrument that integrates: :func:`numeric.quadrature.expectation`, or the
+independent :func:`numeric.ball.expectation`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fractions import Fraction
+from itertools import pairwise
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from numeric import grid, quadrature
+from numeric.batches import polynomial_expectation
+from numeric.bounded import Bounded
+from numeric.laws import Laplace, Law, Normal, Uniform
+from numeric.monte_carlo import Array
+from numeric.quadrature import Piece
+from numeric.rounding import Number
+
+Instrument: TypeAlias = Callable[[Law, Iterable[Piece]], Bounded]
+LAWS: Mapping[str, type[Law]] = {"uniform": Uniform, "gaussian": Normal, "laplace": Laplace}
+
+
+def _power(order: int) -> tuple[float, ...]:
+    return (0.0,) * order + (1.0,)
+
+
+# --- a ReLU behind a BatchNorm -------------------------------------------------------------------------------
+
+
+def relu_power(order: int, gamma: float, beta: float, centre: float = 0.0) -> list[Piece]:
+    """The power of ``ReLU(gamma z + beta) - centre`` as pieces in z; power 0 is the open gate.
+
+    Parameters
+    ----------
+    order
+        The power, at least 0.
+    gamma, beta
+        Scale and shift of the BatchNorm; gamma is not zero.
+    centre
+        Zero, or beta: what is subtracted without rounding.
+
+    Raises
+    ------
+    ValueError
+        When an argument is out of its range.
+    """
+    if order < 0:
+        raise ValueError(f"order must be at least 0, got {order}")
+    if not (math.isfinite(gamma) and gamma != 0):
+        raise ValueError(f"gamma must be finite and not 0, got {gamma}")
+    if not math.isfinite(beta / gamma):
+        raise ValueError(f"beta must be finite, and so must beta/gamma, got {beta}")
+    if centre not in (0.0, beta):
+        raise ValueError(f"centre must be 0 or beta, got {centre}")
+    kink = -Fraction(beta) / Fraction(gamma)
+    is_closed, is_open = _intervals((kink,)) if gamma > 0 else reversed(_intervals((kink,)))
+    pieces = [Piece(*is_open, _power(order), gamma, beta - centre)]
+    if centre:
+        pieces.append(Piece(*is_closed, _power(order), 0.0, -centre))
+    return pieces
+
+
+def relu_moment(
+    order: int, gamma: float, beta: float, integrate: Instrument = quadrature.expectation
+) -> Bounded:
+    """Expectation of the gate (order 0) or of a power of ``ReLU(gamma z + beta)``, z standard normal.
+
+    Examples
+    --------
+    >>> relu_moment(2, -1.5, 0.0).refutes(1.125)
+    False
+    """
+    return integrate(Normal(), relu_power(order, gamma, beta))
+
+
+def relu_quantities(
+    gamma: float, beta: float, integrate: Instrument = quadrature.expectation
+) -> Mapping[str, Bounded]:
+    """The quantities of :func:`numeric.experiments.relu.estimates`, and ``third_moment``, by name.
+
+    Parameters
+    ----------
+    gamma, beta
+        Scale and shift of the BatchNorm; gamma is not zero.
+    integrate
+        The instrument.
+
+    Examples
+    --------
+    >>> relu_quantities(1.0, 0.0)["second_moment"].resolution < 1e-12
+    True
+    """
+    gate, first, second, third = (relu_moment(k, gamma, beta, integrate) for k in range(4))
+    centre = max(beta, 0.0)  # a variance does not depend on it, the digits that cancel do
+    shifted, square = (integrate(Normal(), relu_power(k, gamma, beta, centre)) for k in (1, 2))
+    variance = square - shifted * shifted
+    s = abs(gamma)
+    c2, c2_variance = second / s / s, variance / s / s
+    return {
+        "gate_probability": gate,
+        "mean_after_batchnorm": first,
+        "moment0": gate,
+        "mean": first / s,
+        "second_moment": c2,
+        "third_moment": third / s / s / s,
+        "variance": c2_variance,
+        "c1": gate,
+        "c2": c2,
+        "c2_variance": c2_variance,
+        "ratio": gate / c2,
+        "ratio_variance": gate / c2_variance,
+    }
+
+
+def pooled_second_moment(
+    shift: float, kernel: int, integrate: Instrument = quadrature.expectation
+) -> Bounded:
+    """Second moment of the average of ``ReLU(z + shift)`` over a window, z independent and standard normal.
+
+    The moments of a sum of one more independent variable follow from those of the sum so far and its own.
+
+    Parameters
+    ----------
+    shift
+        Shift of the normal numbers.
+    kernel
+        Side of the window, at least 1.
+    integrate
+        The instrument.
+    """
+    if kernel < 1:
+        raise ValueError(f"kernel must be at least 1, got {kernel}")
+    mean, square = (relu_moment(k, 1.0, shift, integrate) for k in (1, 2))
+    total, total_square = mean, square
+    for _ in range(kernel**2 - 1):
+        total_square = total_square + 2 * total * mean + square
+        total = total + mean
+    return total_square / float(kernel**4)
+
+
+def running_variance(m: int, mu: float, sigma: float) -> Bounded:
+    """Mean over Gaussian batches of the unbiased variance, by a cubature rule for batches.
+
+    Parameters
+    ----------
+    m
+        Batch size, at least 2.
+    mu, sigma
+        Mean and standard deviation of the inputs.
+
+    Examples
+    --------
+    >>> running_variance(32, 0.3, 1.1).resolution < 1e-10
+    True
+    """
+    if m < 2:
+        raise ValueError(f"m must be at least 2, got {m}")
+    return polynomial_expectation(lambda batch: batch.var(axis=0, ddof=1), m, 2, mu=mu, sigma=sigma)
+
+
+# --- quantised weights ---------------------------------------------------------------------------------------
+
+
+def _law(distribution: str, sigma: float) -> Law:
+    if distribution not in LAWS:
+        raise ValueError(f"distribution must be one of {', '.join(LAWS)}, got {distribution!r}")
+    return LAWS[distribution](sigma)
+
+
+def ternary_quantities(
+    distribution: str,
+    sigma: float,
+    delta: float,
+    scale: float | None = None,
+    integrate: Instrument = quadrature.expectation,
+) -> Mapping[str, Bounded]:
+    """The quantities of :func:`numeric.experiments.ternary.estimates`, by name.
+
+    Parameters
+    ----------
+    distribution
+        ``"uniform"``, ``"gaussian"`` or ``"laplace"``.
+    sigma
+        Standard deviation of the weights, positive.
+    delta
+        Threshold, at least 0; binary weights at 0.
+    scale
+        When given, ``error``, the mean squared error ``E(w - s tern(w))^2`` at this scale, is there too.
+    integrate
+        The instrument.
+
+    Examples
+    --------
+    >>> ternary_quantities("laplace", 0.9, 0.0)["variance"].refutes(1.0)
+    False
+    """
+    law = _law(distribution, sigma)
+    if not 0 <= delta < math.inf:
+        raise ValueError(f"delta must be at least 0 and finite, got {delta}")
+    minus, zero, plus = _intervals((-delta, delta))
+    ones = (1.0,)
+    p_plus = integrate(law, [Piece(*plus, ones)])
+    mean = integrate(law, [Piece(*plus, ones), Piece(*minus, (-1.0,))])
+    square = integrate(law, [Piece(*plus, ones), Piece(*minus, ones)])
+    found = {
+        "p_plus": p_plus,
+        "p_zero": integrate(law, [Piece(*zero, ones)]),
+        "variance": square - mean * mean,
+        "mean_abs": integrate(law, [Piece(0.0, math.inf, (0.0, 1.0)), Piece(-math.inf, 0.0, (0.0, -1.0))]),
+    }
+    if scale is not None:
+        found["error"] = quantisation_error(law, (-delta, delta), (-scale, 0.0, scale), integrate)
+    return found
+
+
+def _parabola(
+    distribution: str, sigma: float, delta: float, integrate: Instrument
+) -> tuple[Bounded, Bounded, Bounded]:
+    """The error of ternary weights at scale 0 and its first and second differences, at a step of sigma."""
+    law = _law(distribution, sigma)
+    left, middle, right = (
+        quantisation_error(law, (-delta, delta), (-s, 0.0, s), integrate) for s in (-sigma, 0.0, sigma)
+    )
+    return middle, right - left, right - middle + (left - middle)
+
+
+def best_scale(
+    distribution: str, sigma: float, delta: float, integrate: Instrument = quadrature.expectation
+) -> Bounded:
+    """Scale of least mean squared error at a threshold: the error is quadratic in the scale, three values give it.
+
+    Parameters
+    ----------
+    distribution, sigma, delta, integrate
+        As in :func:`ternary_quantities`.
+    """
+    _, slope, curvature = _parabola(distribution, sigma, delta, integrate)
+    return -0.5 * sigma * slope / curvature
+
+
+def least_error(
+    distribution: str, sigma: float, delta: float, integrate: Instrument = quadrature.expectation
+) -> Bounded:
+    """Mean squared error at a threshold and the scale that is best there; parameters as in :func:`best_scale`."""
+    middle, slope, curvature = _parabola(distribution, sigma, delta, integrate)
+    return middle - slope * slope / (8 * curvature)
+
+
+def shares_on_grid(
+    distribution: str, sigma: float, delta: float, points: int, *, seed: int, stream: int
+) -> Mapping[str, Bounded]:
+    """``p_plus`` and ``p_zero`` of ternary weights, by inverse transform of a shifted grid.
+
+    Parameters
+    ----------
+    distribution, sigma, delta
+        As in :func:`ternary_quantities`.
+    points, seed, stream
+        As in :func:`numeric.grid.expectation`.
+    """
+    _law(distribution, sigma)
+
+    def weights(u: Array) -> Array:
+        if distribution == "uniform":
+            return np.asarray((2 * u - 1) * (3**0.5 * sigma))
+        if distribution == "gaussian":
+            return np.asarray(sigma * ndtri(u))
+        return np.asarray(np.sign(u - 0.5) * -np.log(2 * np.minimum(u, 1 - u)) * (sigma / 2**0.5))
+
+    def share(inside: Callable[[Array], NDArray[np.bool_]], jumps: float) -> Bounded:
+        return grid.expectation(lambda u: inside(weights(u)), jumps, points, seed=seed, stream=stream)
+
+    return {
+        "p_plus": share(lambda w: w > delta, 1.0),
+        "p_zero": share(lambda w: np.abs(w) <= delta, 2.0),
+    }
+
+
+def nearest_levels(bits: int, largest: Number) -> tuple[tuple[Fraction, ...], tuple[Fraction, ...]]:
+    """Thresholds and levels of the quantiser to ``2**bits`` equally spaced levels between two bounds.
+
+    Parameters
+    ----------
+    bits
+        Number of bits, at least 1.
+    largest
+        The largest level, positive; the least is its negative.
+
+    Examples
+    --------
+    >>> thresholds, levels = nearest_levels(2, 3)
+    >>> [int(t) for t in thresholds], [int(q) for q in levels]
+    ([-2, 0, 2], [-3, -1, 1, 3])
+    """
+    if bits < 1:
+        raise ValueError(f"bits must be at least 1, got {bits}")
+    if not 0 < largest < math.inf:
+        raise ValueError(f"largest must be positive and finite, got {largest}")
+    steps = 2**bits - 1
+    levels = tuple(Fraction(largest) * Fraction(2 * k - steps, steps) for k in range(steps + 1))
+    return tuple((a + b) / 2 for a, b in pairwise(levels)), levels
+
+
+def quantised_moment(
+    law: Law,
+    thresholds: Sequence[Number],
+    levels: Sequence[Number],
+    order: int,
+    integrate: Instrument = quadrature.expectation,
+) -> Bounded:
+    """``E Q(w)^order`` of a quantiser, which takes the next level at each threshold.
+
+    Parameters
+    ----------
+    law
+        Law of the weights.
+    thresholds, levels
+        In ascending order, one level more than thresholds.
+    order
+        The power, at least 0.
+    integrate
+        The instrument.
+
+    Examples
+    --------
+    >>> quantised_moment(Normal(2.0), *nearest_levels(1, 3), 2).refutes(9.0)
+    False
+    """
+    pieces = (Piece(*i, _power(order), 0.0, q) for i, q in _steps(thresholds, levels))
+    return integrate(law, pieces)
+
+
+def quantisation_error(
+    law: Law,
+    thresholds: Sequence[Number],
+    levels: Sequence[Number],
+    integrate: Instrument = quadrature.expectation,
+) -> Bounded:
+    """Mean squared error ``E(w - Q(w))^2``; parameters as in :func:`quantised_moment`."""
+    pieces = (Piece(*i, _power(2), 1.0, -q) for i, q in _steps(thresholds, levels))
+    return integrate(law, pieces)
+
+
+def _steps(
+    thresholds: Sequence[Number], levels: Sequence[Number]
+) -> Iterable[tuple[tuple[Number, Number], Number]]:
+    if len(levels) != len(thresholds) + 1:
+        raise ValueError(f"levels must be one more than thresholds ({len(thresholds)}), got {len(levels)}")
+    return zip(_intervals(thresholds), levels, strict=True)
+
+
+def _intervals(thresholds: Sequence[Number]) -> list[tuple[Number, Number]]:
+    return list(pairwise((-math.inf, *thresholds, math.inf)))

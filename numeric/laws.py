@@ -1,0 +1,132 @@
+"""The laws that are drawn from, as densities that are analytic on either side of zero."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+
+from numeric.monte_carlo import Array
+from numeric.rounding import UNIT, Running
+
+DROP = 45.0
+"""Of the exponent, from where a piece of an integral begins to where it is cut."""
+
+
+@dataclass(frozen=True)
+class Law:
+    """A symmetric law with mean zero; its density is ``constant * exp(exponent(x))``.
+
+    Attributes
+    ----------
+    sigma
+        Standard deviation, positive.
+    """
+
+    sigma: float = 1.0
+
+    kinks: ClassVar[tuple[float, ...]] = (0.0,)
+    """Where the density is not analytic, or an integral is worth dividing."""
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.sigma) and self.sigma > 0):
+            raise ValueError(f"sigma must be positive and finite, got {self.sigma}")
+
+    @property
+    def constant(self) -> Running:
+        """What the exponential is multiplied by."""
+        raise NotImplementedError
+
+    def exponent(self, x: Running) -> Running:
+        """Logarithm of the density up to the constant, inside the support."""
+        raise NotImplementedError
+
+    def log_majorant(self, centre: Array | float, reach: Array, height: Array) -> Array:
+        """At least the real part of the exponent at x + iy where ``|x - centre| <= reach``, ``|y| <= height``.
+
+        The exponent is continued from the side of zero on which the centre lies.
+        """
+        raise NotImplementedError
+
+    def cut(self, nearest: float, drop: float = DROP) -> float:
+        """How far out an integral that begins at this distance from zero is taken."""
+        raise NotImplementedError
+
+    def decay(self, distance: float) -> float:
+        """A rate of decay from this distance on: ``exponent(distance + t) <= exponent(distance) - rate t``."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Normal(Law):
+    """The normal law."""
+
+    @cached_property
+    def constant(self) -> Running:
+        return Running(1.0, 0.0) / (Running(2 * np.pi, 2 * np.pi * UNIT).sqrt() * self.sigma)
+
+    def exponent(self, x: Running) -> Running:
+        scaled = x / self.sigma
+        return scaled * scaled * -0.5
+
+    def log_majorant(self, centre: Array | float, reach: Array, height: Array) -> Array:
+        nearest = np.maximum(np.abs(centre) - reach, 0.0)
+        return np.asarray((height - nearest) * (height + nearest) / (2 * self.sigma**2))
+
+    def cut(self, nearest: float, drop: float = DROP) -> float:
+        return float(self.sigma * np.hypot(nearest / self.sigma, (2 * drop) ** 0.5))
+
+    def decay(self, distance: float) -> float:
+        return distance / self.sigma**2
+
+
+@dataclass(frozen=True)
+class Laplace(Law):
+    """The Laplace law."""
+
+    @cached_property
+    def _rate(self) -> Running:
+        return Running(2.0, 0.0).sqrt() / self.sigma
+
+    @cached_property
+    def constant(self) -> Running:
+        return self._rate / 2.0
+
+    def exponent(self, x: Running) -> Running:
+        return -(abs(x) * self._rate)
+
+    def log_majorant(self, centre: Array | float, reach: Array, height: Array) -> Array:
+        return np.asarray((reach - np.abs(centre)) * self.decay(0.0))
+
+    def cut(self, nearest: float, drop: float = DROP) -> float:
+        return nearest + drop / self.decay(0.0)
+
+    def decay(self, distance: float) -> float:
+        return float(self._rate.value)
+
+
+@dataclass(frozen=True)
+class Uniform(Law):
+    """The uniform law."""
+
+    @cached_property
+    def constant(self) -> Running:
+        return Running(0.5, 0.0) / self._half_width
+
+    @cached_property
+    def _half_width(self) -> Running:
+        return Running(3.0, 0.0).sqrt() * self.sigma
+
+    def exponent(self, x: Running) -> Running:
+        return Running(np.zeros_like(x.value), 0.0)
+
+    def log_majorant(self, centre: Array | float, reach: Array, height: Array) -> Array:
+        return np.zeros_like(reach)
+
+    def cut(self, nearest: float, drop: float = DROP) -> float:
+        return float(self._half_width.value)
+
+    def decay(self, distance: float) -> float:
+        return np.inf
