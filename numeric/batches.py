@@ -12,6 +12,7 @@ For other statistics plain draws remain, sharpened by controls: polynomial stati
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -22,7 +23,8 @@ from typing import TypeAlias
 import numpy as np
 
 from numeric.bounded import Bounded
-from numeric.monte_carlo import Array, Estimate, Statistics, sample_means
+from numeric.monte_carlo import Array, Estimate
+from numeric.sampling import Draws, sample
 
 Statistic: TypeAlias = Callable[[Array], Array]
 """Takes n batches, shape (m, n), and returns the statistic of each, shape (n,)."""
@@ -154,15 +156,7 @@ def _difference(statistic: Statistic, m: int, degree: int, mu: float, sigma: flo
     return difference
 
 
-def controlled_mean(
-    statistics: Statistics,
-    exact: Sequence[Bounded],
-    draws: int,
-    *,
-    seed: int,
-    stream: int,
-    jobs: int = 1,
-) -> Estimate:
+def controlled_mean(draws: Draws, exact: Sequence[Bounded], size: int, *, seed: int, stream: int) -> Estimate:
     """Mean of a statistic by plain draws, less its correlation with controls whose expectations are known.
 
     What is averaged is ``f - sum_k b_k (c_k - E c_k)``, with the expectation of f for any fixed b; b is fitted to other
@@ -171,23 +165,21 @@ def controlled_mean(
 
     Parameters
     ----------
-    statistics
-        As in :func:`numeric.monte_carlo.sample_means`; the first row is f, the others are controls.
+    draws
+        What is drawn; at its only point, the first statistic is f, the others are controls.
     exact
         Expectations of the controls.
-    draws, seed, stream, jobs
-        As in :func:`numeric.monte_carlo.sample_means`.
+    size, seed, stream
+        As in :func:`numeric.sampling.sample`.
     """
-    pilot = sample_means(statistics, 1, seed=seed, stream=_PILOT + stream).covariance
-    if len(pilot) != len(exact) + 1:
-        raise ValueError(f"exact must have one entry for each control ({len(pilot) - 1}), got {len(exact)}")
-    b = np.linalg.lstsq(pilot[1:, 1:], pilot[1:, 0])[0]
+    if draws.statistics != len(exact) + 1:
+        raise ValueError(
+            f"exact must have one entry for each control ({draws.statistics - 1}), got {len(exact)}"
+        )
+    (pilot,) = sample(draws, 1, seed=seed, stream=_PILOT + stream)
+    (moments,) = sample(draws, size, seed=seed, stream=stream)
+    b = np.linalg.lstsq(pilot.covariance[1:, 1:], pilot.covariance[1:, 0])[0]
     offset = float(b @ [e.value for e in exact])
-
-    def controlled(rng: np.random.Generator, n: int) -> Array:
-        rows = statistics(rng, n)
-        return np.asarray(rows[0] - b @ rows[1:] + offset)[None, :]
-
-    found = sample_means(controlled, draws, seed=seed, stream=stream, jobs=jobs).of(lambda t: float(t[0]))
+    found = moments.of(lambda t: float(t[0] - b @ t[1:] + offset))
     known = float(np.abs(b) @ [e.bound for e in exact])
-    return Estimate(found.value, found.standard_error + known, found.draws)
+    return dataclasses.replace(found, standard_error=found.standard_error + known)

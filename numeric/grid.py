@@ -38,7 +38,7 @@ def expectation(
     points
         Size of the grid, from 1 to 2^40.
     seed, stream
-        As in :func:`numeric.monte_carlo.sample_means`.
+        As in :func:`numeric.sampling.sample`.
 
     Examples
     --------

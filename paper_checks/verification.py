@@ -17,6 +17,7 @@ from sympy.external.gmpy import GROUND_TYPES
 
 from derivations import DerivationCheck, Formula, catalog
 from derivations.machinery.derivation import Failure, StepCheck
+from numeric.bounded import Bounded
 from numeric.checkpoint import write_aside
 from numeric.executors import Plan, run, single
 from numeric.monte_carlo import FALSE_ALARM, POWER, Estimate
@@ -24,7 +25,7 @@ from numeric.sampling import sampling
 from paper_checks.experiments import AnyExperiment, Experiment, Measurement, Sampled, experiments
 from paper_checks.experiments.measurement import COMPARISONS
 
-SCHEMA = "normquant.verify/2"
+SCHEMA = "normquant.verify/3"
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,6 @@ class Comparison:
     resolution: float
     refuted: bool
 
-    @property
-    def estimate(self) -> float:
-        """The measured value."""
-        estimate = self.measurement.estimate
-        return estimate.value if isinstance(estimate, Estimate) else float(estimate)
-
 
 @dataclass(frozen=True)
 class Verification:
@@ -73,6 +68,13 @@ class Verification:
     def weakest(self) -> Comparison | None:
         """The refuted comparison, or the one of the coarsest resolution."""
         return max(self.comparisons, key=lambda c: (c.refuted, c.resolution), default=None)
+
+    def resolution(self, by_draws: bool) -> float | None:
+        """The coarsest resolution of plain draws, or the best of sharper instruments; None where there is none."""
+        own = [c.resolution for c in self.comparisons if c.measurement.by_draws == by_draws]
+        if not own:
+            return None
+        return max(own) if by_draws else min(own)
 
 
 def verify(
@@ -180,26 +182,21 @@ def _compare(formula: Formula, measurement: Measurement) -> Comparison:
 def table(results: tuple[Verification, ...]) -> str:
     """The results as text, one line for each formula, and the totals."""
     width = max(len(r.name) for r in results)
-    header = (
-        f"{'formula':{width}}  steps proved encl.  {'estimate':>12}  {'closed form':>12}"
-        "  resolution  seconds  verdict"
-    )
+    header = f"{'formula':{width}}  steps proved encl.  {'estimate':>12}  {'closed form':>12}  {'draws':>7}  sharper"
+    header += "  verdict"
     lines = [header, "-" * len(header)]
     for r in results:
         c = r.weakest
-        values = (
-            f"{c.estimate:12.6g}  {c.closed_form:12.6g}  {c.resolution:10.1e}"
-            if c
-            else f"{'':12}  {'':12}  {'':10}"
-        )
+        values = f"{c.measurement.value:12.6g}  {c.closed_form:12.6g}" if c else f"{'':12}  {'':12}"
+        resolutions = "".join(f"  {_short(r.resolution(by_draws)):>7}" for by_draws in (True, False))
         verdict = "holds" if r.holds else "REFUTED"
         lines.append(
             f"{r.name:{width}}  {len(r.check.steps):5} {r.check.proved:6} {r.check.enclosed:5}  {values}"
-            f"  {r.seconds:7.1f}  {verdict}"
+            f"{resolutions}  {verdict}"
         )
     lines += [str(f) for r in results for f in r.check.failures]
     lines += [
-        f"{r.name}: the experiment gives {c.estimate:.9g}, the closed form {c.closed_form:.9g} "
+        f"{r.name}: the experiment gives {c.measurement.value:.9g}, the closed form {c.closed_form:.9g} "
         f"at {dict(c.measurement.point)}"
         for r in results
         for c in r.comparisons
@@ -212,11 +209,27 @@ def table(results: tuple[Verification, ...]) -> str:
         "",
         f"{_count(len(results), 'formula')}, {_count(steps, 'step')}: {sum(r.check.proved for r in results)} proved, "
         f"{sum(r.check.enclosed for r in results)} {' and '.join(sorted(evidence)) or 'enclosed'}; "
-        f"{_count(len(comparisons), 'comparison')}, coarsest resolution "
-        f"{max((c.resolution for c in comparisons), default=0.0):.1e} (power {POWER}, "
-        f"false alarm {FALSE_ALARM:g} for the run); {sum(not r.holds for r in results)} refuted",
+        f"{_count(len(comparisons), 'comparison')}; {sum(not r.holds for r in results)} refuted",
+        _resolutions(results),
     ]
     return "\n".join(lines)
+
+
+def _resolutions(results: tuple[Verification, ...]) -> str:
+    """The smallest relative errors that would have been caught."""
+    draws, sharper = (
+        [found for r in results if (found := r.resolution(by_draws)) is not None]
+        for by_draws in (True, False)
+    )
+    return (
+        f"resolution: {_short(max(draws, default=None))} by plain draws at worst ({len(draws)} formulas, power "
+        f"{POWER}, false alarm {FALSE_ALARM:g} for the run), {_short(max(sharper, default=None))} by sharper "
+        f"instruments ({len(sharper)} formulas)"
+    )
+
+
+def _short(number: float | None) -> str:
+    return "" if number is None else f"{number:.1e}"
 
 
 def _count(number: int, thing: str) -> str:
@@ -224,7 +237,7 @@ def _count(number: int, thing: str) -> str:
 
 
 def report(results: tuple[Verification, ...], seed: int) -> dict[str, Any]:
-    """The results as JSON data, schema ``normquant.verify/2``; claims come beside."""
+    """The results as JSON data, schema ``normquant.verify/3``; claims come beside."""
     return {
         "schema": SCHEMA,
         "seed": seed,
@@ -249,12 +262,10 @@ def report(results: tuple[Verification, ...], seed: int) -> dict[str, Any]:
                 "comparisons": [
                     {
                         "point": dict(c.measurement.point),
-                        "estimate": _finite(c.estimate),
+                        "estimate": _finite(c.measurement.value),
                         "closed_form": _finite(c.closed_form),
                         "resolution": _finite(c.resolution),
-                        "draws": c.measurement.estimate.draws
-                        if isinstance(c.measurement.estimate, Estimate)
-                        else None,
+                        **_instrument(c.measurement),
                         "refuted": c.refuted,
                     }
                     for c in r.comparisons
@@ -263,6 +274,20 @@ def report(results: tuple[Verification, ...], seed: int) -> dict[str, Any]:
             for r in results
         ],
     }
+
+
+def _instrument(measurement: Measurement) -> dict[str, Any]:
+    """How a value was found."""
+    estimate = measurement.estimate
+    if isinstance(estimate, Estimate):
+        return {
+            "instrument": "draws",
+            "draws": estimate.draws,
+            "standard_error": _finite(estimate.standard_error),
+        }
+    if isinstance(estimate, Bounded):
+        return {"instrument": "bounded", "bound": _finite(estimate.bound)}
+    return {"instrument": "trusted", "tolerance": measurement.tolerance}
 
 
 def _failure(failure: Failure | None) -> dict[str, Any] | None:

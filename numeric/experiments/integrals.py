@@ -22,7 +22,7 @@ from numeric.bounded import Bounded
 from numeric.laws import Laplace, Law, Normal, Uniform
 from numeric.monte_carlo import Array
 from numeric.quadrature import Piece
-from numeric.rounding import Number
+from numeric.rounding import UNIT, Number
 
 Instrument: TypeAlias = Callable[[Law, Iterable[Piece]], Bounded]
 LAWS: Mapping[str, type[Law]] = {"uniform": Uniform, "gaussian": Normal, "laplace": Laplace}
@@ -219,6 +219,37 @@ def ternary_quantities(
     if scale is not None:
         found["error"] = quantisation_error(law, (-delta, delta), (-scale, 0.0, scale), integrate)
     return found
+
+
+def ternary_at_ratio(
+    distribution: str, sigma: float, t: float, integrate: Instrument = quadrature.expectation
+) -> Mapping[str, Bounded]:
+    """The quantities of :func:`ternary_quantities` at the threshold ``delta = t E|w|``.
+
+    The threshold is known as well as ``E|w|`` is. All quantities are monotone in it, so the bounds are widened by what
+    they change over the thresholds that it may be.
+
+    Parameters
+    ----------
+    distribution, sigma, integrate
+        As in :func:`ternary_quantities`.
+    t
+        Threshold over the mean size of a weight, positive.
+    """
+    if not 0 < t < math.inf:
+        raise ValueError(f"t must be positive and finite, got {t}")
+    mean_abs = ternary_quantities(distribution, sigma, 0.0, integrate=integrate)["mean_abs"]
+    delta = t * mean_abs
+    low, high = (delta.value + side * (delta.bound + 4 * UNIT * delta.value) for side in (-1, 1))
+    below, above = (ternary_quantities(distribution, sigma, d, integrate=integrate) for d in (low, high))
+    return {
+        name: Bounded(
+            below[name].value,
+            below[name].bound + above[name].bound + abs(above[name].value - below[name].value),
+            below[name].evaluations + above[name].evaluations,
+        )
+        for name in below
+    }
 
 
 def _parabola(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from numeric.experiments import batchnorm
+from numeric.experiments import batchnorm, integrals
 from numeric.monte_carlo import Array, Moments
 from paper_checks.experiments.measurement import AnyExperiment, Experiment, Measurement, Sampled
 
@@ -97,6 +97,16 @@ def _running_variance(m: int, sigma: float) -> Sampled:
     return Sampled((name,), batchnorm.BatchDraws(m, 0.3, sigma), measurements)
 
 
+def _running_variance_by_cubature(m: int, sigma: float) -> Experiment:
+    """A rule that is exact for a quadratic statistic of a batch."""
+    name = "batchnorm.running_variance"
+
+    def run(seed: int, stream: int) -> list[Measurement]:
+        return [Measurement(name, {"sigma": sigma}, integrals.running_variance(m, 0.3, sigma))]
+
+    return Experiment((name,), run)
+
+
 def experiments() -> tuple[AnyExperiment, ...]:
     """Those of this subject."""
     return (
@@ -105,4 +115,5 @@ def experiments() -> tuple[AnyExperiment, ...]:
         _batchnorm(8, 0.5),
         _inference(),
         _running_variance(8, 1.1),
+        _running_variance_by_cubature(32, 1.1),
     )

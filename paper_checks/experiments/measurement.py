@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from numeric.bounded import Bounded
 from numeric.monte_carlo import Estimate, Moments
 from numeric.sampling import Draws
 
@@ -34,29 +35,44 @@ class Measurement:
     point
         The values of its symbols.
     estimate
-        A Monte Carlo estimate, or the value of a derivative taken by complex steps.
+        A Monte Carlo estimate, a value with a bound on its error, or a number that is trusted to a tolerance, such as
+        a derivative taken by complex steps.
     tolerance
-        Relative error that a value which is no Monte Carlo estimate is trusted to.
+        Relative error that a number is trusted to.
     scale
         The size of the terms that the value is a sum of: the error is relative to this plus the value.
     """
 
     formula: str
     point: Values
-    estimate: Estimate | float
+    estimate: Estimate | Bounded | float
     tolerance: float = ROUNDING
     scale: float = 1.0
+
+    @property
+    def value(self) -> float:
+        """What was found."""
+        return float(getattr(self.estimate, "value", self.estimate))  # type: ignore[arg-type]
+
+    @property
+    def by_draws(self) -> bool:
+        """Whether it is a Monte Carlo estimate."""
+        return isinstance(self.estimate, Estimate)
 
     def refutes(self, value: float) -> bool:
         """Whether a value is further away than chance, or the error of the experiment, allows."""
         if isinstance(self.estimate, Estimate):
             return self.estimate.refutes(value, COMPARISONS)
+        if isinstance(self.estimate, Bounded):
+            return self.estimate.refutes(value)
         return not abs(self.estimate - value) <= self._allowed(value)
 
     def resolution(self, value: float) -> float:
         """The smallest relative error of a value that is caught (absolute where the value is 0)."""
         if isinstance(self.estimate, Estimate):
             return self.estimate.resolution(COMPARISONS)
+        if isinstance(self.estimate, Bounded):
+            return self.estimate.resolution if value else 2 * self.estimate.bound
         return self._allowed(value) / abs(value) if value else self._allowed(value)
 
     def _allowed(self, value: float) -> float:

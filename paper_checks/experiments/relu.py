@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from numeric.experiments import relu
+from numeric.experiments import integrals, relu
 from numeric.monte_carlo import Moments
-from paper_checks.experiments.measurement import AnyExperiment, Experiment, Measurement, Sampled, Values
+from paper_checks.experiments.measurement import AnyExperiment, Experiment, Measurement, Sampled
 
 _IN_A = ("moment0", "mean", "second_moment", "variance", "ratio", "ratio_variance")
 _IN_GAMMA_AND_BETA = ("gate_probability", "mean_after_batchnorm", "c1", "c2", "c2_variance")
@@ -39,23 +39,26 @@ def _relu(affine: tuple[tuple[float, float], ...], special: Mapping[int, str]) -
     return Sampled((*(f"relu.{name}" for name in names), _RECURRENCE), relu.ReluDraws(affine), measurements)
 
 
-def _relu_by_quadrature(gamma: float, beta: float) -> Experiment:
-    """Where the gate is almost always closed or open, and the third moment."""
+def _relu_by_quadrature(gamma: float, beta: float, special: str = "") -> Experiment:
+    """Integrals over the density with a bound; also where the gate is almost always closed or open."""
+    at_special = [f"relu.{name}_at_{special}" for name in _AT_SPECIAL_POINTS] if special else []
 
     def run(seed: int, stream: int) -> list[Measurement]:
-        values = relu.by_quadrature(gamma, beta)
+        values = integrals.relu_quantities(gamma, beta)
         in_a, in_both = {"a": beta / abs(gamma)}, {"gamma": gamma, "beta": beta}
-
-        def measurement(formula: str, point: Values, quantity: str) -> Measurement:
-            return Measurement(formula, point, values[quantity], scale=0.0)
-
         return [
-            *[measurement(f"relu.{name}", in_a, name) for name in _IN_A],
-            *[measurement(f"relu.{name}", in_both, name) for name in _IN_GAMMA_AND_BETA],
-            measurement(_RECURRENCE, {**in_a, "k": 2}, "third_moment"),
+            *[Measurement(f"relu.{name}", in_a, values[name]) for name in _IN_A],
+            *[Measurement(f"relu.{name}", in_both, values[name]) for name in _IN_GAMMA_AND_BETA],
+            *[
+                Measurement(formula, {}, values[name])
+                for formula, name in zip(at_special, _AT_SPECIAL_POINTS, strict=bool(special))
+            ],
+            Measurement(_RECURRENCE, {**in_a, "k": 1}, values["second_moment"]),
+            Measurement(_RECURRENCE, {**in_a, "k": 2}, values["third_moment"]),
         ]
 
-    return Experiment((*(f"relu.{name}" for name in (*_IN_A, *_IN_GAMMA_AND_BETA)), _RECURRENCE), run)
+    names = [f"relu.{name}" for name in (*_IN_A, *_IN_GAMMA_AND_BETA)]
+    return Experiment((*names, *at_special, _RECURRENCE), run)
 
 
 def _relu_of_a_constant(beta: float) -> Experiment:
@@ -75,6 +78,8 @@ def experiments() -> tuple[AnyExperiment, ...]:
     """Those of this subject."""
     return (
         _relu(((1.25, 0.0), (-0.8, 0.4), (0.8, 0.8)), {0: "0", 2: "1"}),
-        *(_relu_by_quadrature(*point) for point in ((-0.7, -2.1), (1.3, -7.8), (-0.5, 4.0))),
+        _relu_by_quadrature(1.25, 0.0, "0"),
+        _relu_by_quadrature(0.75, 0.75, "1"),  # a is 1 in binary too
+        *(_relu_by_quadrature(*point) for point in ((-0.5, -1.5), (1.25, -7.5), (-0.5, 4.0), (1.0, -30.0))),
         *(_relu_of_a_constant(beta) for beta in (0.7, 0.0, -1.3)),
     )

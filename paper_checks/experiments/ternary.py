@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from numeric.experiments import ternary
+from numeric.bounded import Bounded
+from numeric.experiments import integrals, ternary
 from numeric.monte_carlo import Moments
 from paper_checks.experiments.measurement import (
     QUADRATURE,
@@ -54,20 +55,48 @@ def _error(distribution: str, sigma: float, delta: float, s: float) -> Sampled:
     return Sampled(tuple(name for name, _ in tested), draws, measurements)
 
 
-def _binary(distribution: str, sigma: float) -> Experiment:
-    """Sign weights: their variance, and the scale where their error is least."""
+def _integrals(distribution: str, sigma: float, delta: float, s: float) -> Experiment:
+    """Integrals over the density with a bound; sign weights are those with the threshold 0."""
     scale = _scale_symbol(distribution, sigma)
-    prefix = f"ternary.{distribution}.binary"
+    at = {**scale, "delta": delta}
+    shares = ("p_plus", "p_zero", "variance")
+
+    def run(seed: int, stream: int) -> list[Measurement]:
+        found = integrals.ternary_quantities(distribution, sigma, delta, s)
+        at_ratio = integrals.ternary_at_ratio(distribution, sigma, 0.7)
+        signs = integrals.ternary_quantities(distribution, sigma, 0.0)
+        values: list[tuple[str, Values, Bounded]] = [
+            *[(name, at, found[name]) for name in shares],
+            *[(f"{name}_at_ratio", {**scale, "t": 0.7}, at_ratio[name]) for name in shares[1:]],
+            *[(f"{name}_at_0_7", scale, at_ratio[name]) for name in shares[1:]],
+            ("mean_abs", scale, found["mean_abs"]),
+            ("error", {**at, "s": s}, found["error"]),
+            ("optimal_scale", at, integrals.best_scale(distribution, sigma, delta)),
+            ("binary_variance", scale, signs["variance"]),
+            ("binary_scale", scale, integrals.best_scale(distribution, sigma, 0.0)),
+            ("binary_error", scale, integrals.least_error(distribution, sigma, 0.0)),
+        ]
+        return [Measurement(f"ternary.{distribution}.{name}", point, value) for name, point, value in values]
+
+    names = [
+        *shares,
+        *(f"{name}_{at}" for name in shares[1:] for at in ("at_ratio", "at_0_7")),
+        "mean_abs",
+        "error",
+    ]
+    names += ["optimal_scale", *(f"binary_{name}" for name in ("variance", "scale", "error"))]
+    return Experiment(tuple(f"ternary.{distribution}.{name}" for name in names), run)
+
+
+def _signs(distribution: str, sigma: float) -> Experiment:
+    """Sign weights, drawn together with their mirror images."""
+    name = f"ternary.{distribution}.binary_variance"
 
     def run(seed: int, stream: int) -> list[Measurement]:
         _, spread = ternary.sign_moments(distribution, sigma, 10**5, seed=seed, stream=stream)
-        s = ternary.best_scale(distribution, sigma, 0.0)
-        return [
-            Measurement(f"{prefix}_variance", scale, spread),
-            Measurement(f"{prefix}_scale", scale, s, tolerance=QUADRATURE),
-        ]
+        return [Measurement(name, _scale_symbol(distribution, sigma), spread)]
 
-    return Experiment(tuple(f"{prefix}_{name}" for name in ("variance", "scale")), run)
+    return Experiment((name,), run)
 
 
 def _scale_symbol(distribution: str, sigma: float) -> Values:
@@ -113,12 +142,11 @@ def _optimum(distribution: str, sigma: float) -> Experiment:
 
 def experiments() -> tuple[AnyExperiment, ...]:
     """Those of this subject."""
-    laws = (("uniform", 0.6), ("gaussian", 1.3), ("laplace", 0.9))
+    laws = (("uniform", 0.5), ("gaussian", 1.3), ("laplace", 0.9))
     return (
         *(_ternary(law, sigma) for law, sigma in laws),
-        _error("uniform", 0.6, 0.4, 0.5),
-        _error("gaussian", 1.3, 0.7, 1.1),
-        _error("laplace", 0.9, 0.5, 0.8),
-        *(_binary(law, sigma) for law, sigma in laws),
+        *(_error(law, sigma, sigma / 2, 0.9 * sigma) for law, sigma in laws),
+        *(_integrals(law, sigma, sigma / 2, 0.9 * sigma) for law, sigma in laws),
+        *(_signs(law, sigma) for law, sigma in laws),
         *(_optimum(law, sigma) for law, sigma in laws),
     )

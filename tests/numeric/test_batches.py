@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
 from numeric.batches import controlled_mean, polynomial_expectation, symmetric_rule
-from numeric.monte_carlo import Array, sample_means
+from numeric.monte_carlo import Array
+from numeric.sampling import sample
 
 
 def _normal_moment(power: int) -> int:
@@ -58,9 +60,20 @@ def test_what_is_no_such_polynomial_is_refused(statistic: Callable[[Array], Arra
         polynomial_expectation(statistic, 32, 3)
 
 
-def _inverse_deviation(rng: np.random.Generator, n: int) -> Array:
-    variance = rng.standard_normal((16, n)).var(axis=0)
-    return np.array([1 / np.sqrt(variance + 0.1), variance, variance**2])
+@dataclass(frozen=True)
+class InverseDeviationDraws:
+    """1/sqrt(var + 0.1) of a batch of 16, then the variance and its square."""
+
+    dimension = 16
+    points = 1
+    statistics = 3
+
+    def fill(self, rng: np.random.Generator, z: Array) -> None:
+        rng.standard_normal(out=z)
+
+    def observe(self, z: Array, point: int, out: Array) -> None:
+        variance = z.var(axis=0)
+        out[:] = 1 / np.sqrt(variance + 0.1), variance, variance**2
 
 
 def test_controls_sharpen_plain_draws_and_keep_the_mean() -> None:
@@ -68,12 +81,13 @@ def test_controls_sharpen_plain_draws_and_keep_the_mean() -> None:
         polynomial_expectation(lambda x, p=p: x.var(axis=0) ** p, 16, 2 * p)  # type: ignore[misc]
         for p in (1, 2)
     ]
-    plain = sample_means(_inverse_deviation, 200_000, seed=5, stream=0).of(lambda t: float(t[0]))
-    sharp = controlled_mean(_inverse_deviation, exact, 200_000, seed=5, stream=1)
+    (moments,) = sample(InverseDeviationDraws(), 200_000, seed=5)
+    plain = moments.of(lambda t: float(t[0]))
+    sharp = controlled_mean(InverseDeviationDraws(), exact, 200_000, seed=5, stream=1)
     assert sharp.standard_error < plain.standard_error / 4
     assert abs(sharp.value - plain.value) < 6 * plain.standard_error
     wrong = [exact[0] * 1.01, exact[1]]
-    assert controlled_mean(_inverse_deviation, wrong, 200_000, seed=5, stream=1).refutes(plain.value, 1)
+    assert controlled_mean(InverseDeviationDraws(), wrong, 200_000, seed=5, stream=1).refutes(plain.value, 1)
 
 
 def test_bad_arguments_are_named() -> None:
@@ -84,4 +98,4 @@ def test_bad_arguments_are_named() -> None:
     with pytest.raises(ValueError, match="sigma must be positive and finite, got -1"):
         polynomial_expectation(lambda x: x[0], 4, 1, sigma=-1.0)
     with pytest.raises(ValueError, match="exact must have one entry for each control \\(2\\), got 0"):
-        controlled_mean(_inverse_deviation, [], 1, seed=0, stream=0)
+        controlled_mean(InverseDeviationDraws(), [], 1, seed=0, stream=0)
