@@ -24,7 +24,7 @@ import numpy as np
 
 from numeric.bounded import Bounded
 from numeric.monte_carlo import Array, Estimate
-from numeric.sampling import Draws, sample
+from numeric.sampling import Draws, mean_of, sample
 
 Statistic: TypeAlias = Callable[[Array], Array]
 """Takes n batches, shape (m, n), and returns the statistic of each, shape (n,)."""
@@ -177,9 +177,31 @@ def controlled_mean(draws: Draws, exact: Sequence[Bounded], size: int, *, seed: 
             f"exact must have one entry for each control ({draws.statistics - 1}), got {len(exact)}"
         )
     (pilot,) = sample(draws, 1, seed=seed, stream=_PILOT + stream)
-    (moments,) = sample(draws, size, seed=seed, stream=stream)
     b = np.linalg.lstsq(pilot.covariance[1:, 1:], pilot.covariance[1:, 0])[0]
     offset = float(b @ [e.value for e in exact])
-    found = moments.of(lambda t: float(t[0] - b @ t[1:] + offset))
+    found = mean_of(_Controlled(draws, tuple(map(float, b)), offset), size, seed=seed, stream=stream)
     known = float(np.abs(b) @ [e.bound for e in exact])
     return dataclasses.replace(found, standard_error=found.standard_error + known)
+
+
+@dataclass(frozen=True)
+class _Controlled:
+    """The first statistic less a combination of the others."""
+
+    draws: Draws
+    weights: tuple[float, ...]
+    offset: float
+    points = 1
+    statistics = 1
+
+    @property
+    def dimension(self) -> int:
+        return self.draws.dimension
+
+    def fill(self, rng: np.random.Generator, z: Array) -> None:
+        self.draws.fill(rng, z)
+
+    def observe(self, z: Array, point: int, out: Array) -> None:
+        rows = np.empty((self.draws.statistics, z.shape[1]))
+        self.draws.observe(z, point, rows)
+        out[0] = rows[0] - np.tensordot(self.weights, rows[1:], axes=1) + self.offset

@@ -36,7 +36,7 @@ def test_report_is_written_whole_and_exit_status_is_zero(
     file = tmp_path / "report.json"
     assert main(["verify", "batchnorm.grad_beta", "--json", str(file), "--jobs", "1"]) == 0
     data = json.loads(file.read_text())
-    assert data["schema"] == "normquant.verify/2"
+    assert data["schema"] == "normquant.verify/3"
     assert [f["verdict"] for f in data["formulas"]] == ["holds"]
     assert list(tmp_path.iterdir()) == [file]
     assert "1 formula, 2 steps: 2 proved, 2 enclosed" in capsys.readouterr().out

@@ -9,6 +9,7 @@ import pytest
 from numeric import ball
 from numeric.experiments import integrals, layers, relu, ternary
 from numeric.laws import Laplace, Normal, Uniform
+from numeric.sampling import mean_of, sample
 
 
 @pytest.mark.parametrize(("gamma", "beta"), [(1.25, 0.0), (-0.8, 0.4), (1.3, -7.8), (-0.5, 4.0), (1e-5, 1e4)])
@@ -23,7 +24,8 @@ def test_quantities_of_a_relu_by_both_instruments(gamma: float, beta: float) -> 
 
 
 def test_quantities_of_a_relu_are_those_that_are_drawn() -> None:
-    drawn = relu.estimates(relu.moments(-0.8, 0.4, 500_000, seed=1, stream=0), -0.8)
+    (moments,) = sample(relu.ReluDraws(((-0.8, 0.4),)), 500_000, seed=1)
+    drawn = relu.estimates(moments, -0.8)
     found = integrals.relu_quantities(-0.8, 0.4)
     assert set(found) == {*drawn, "third_moment"}
     assert not any(estimate.refutes(found[name].value, len(drawn)) for name, estimate in drawn.items())
@@ -34,7 +36,9 @@ def test_quantities_of_a_relu_are_those_that_are_drawn() -> None:
 def test_quantities_of_ternary_weights(distribution: str, delta: float) -> None:
     found = integrals.ternary_quantities(distribution, 1.3, delta, 0.8)
     other = integrals.ternary_quantities(distribution, 1.3, delta, 0.8, ball.expectation)
-    drawn = ternary.estimates(distribution, 1.3, delta, 500_000, seed=1, stream=0, scale=0.8)
+    (moments,) = sample(ternary.TernaryDraws(distribution, ((1.3, delta),)), 500_000, seed=1)
+    errors = ternary.ErrorDraws(distribution, ((1.3, delta, 0.8),), plain=True)
+    drawn = {**ternary.estimates(moments), "error": mean_of(errors, 500_000, seed=1)}
     assert set(found) == set(drawn)
     for name, value in found.items():
         assert abs(value.value - other[name].value) <= value.bound + other[name].bound, name
@@ -87,7 +91,7 @@ def test_one_bit_at_the_mean_size_has_the_error_of_the_best_binary_weights() -> 
 @pytest.mark.parametrize("kernel", [1, 2, 3])
 def test_pooled_second_moment_is_that_of_drawn_windows(kernel: int) -> None:
     found = integrals.pooled_second_moment(0.5, kernel)
-    drawn = layers.pooled_second_moment(0.5, kernel, 500_000, seed=0, stream=0)
+    drawn = mean_of(layers.PoolingDraws(0.5, kernel), 500_000, seed=0)
     assert not drawn.refutes(found.value, 3)
     assert found.resolution < 1e-11
 
