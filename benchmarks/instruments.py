@@ -83,7 +83,8 @@ def inverse_deviation(rng: np.random.Generator, n: int) -> Array:
 def product_of_relus(rng: np.random.Generator, n: int) -> Array:
     """Of two correlated standard normal numbers."""
     x, y = rng.standard_normal((2, n))
-    return (np.maximum(x, 0) * np.maximum(CORRELATION * x + (1 - CORRELATION**2) ** 0.5 * y, 0))[None, :]
+    other = CORRELATION * x + (1 - CORRELATION**2) ** 0.5 * y
+    return np.asarray(np.maximum(x, 0) * np.maximum(other, 0))[None, :]
 
 
 def only(draw: Callable[[np.random.Generator, int], Array], draws: int) -> Estimate:
@@ -102,7 +103,7 @@ def plain_runs() -> dict[str, tuple[Estimate, float]]:
 
         def error(rng: np.random.Generator, n: int) -> Array:
             w = SIGMA * rng.standard_normal(n)
-            return ((w - levels[np.searchsorted(thresholds, w)])[None, :]) ** 2
+            return np.asarray((w - levels[np.searchsorted(thresholds, w)]) ** 2)[None, :]
 
         return only(error, 1_000_000)
 
