@@ -8,6 +8,9 @@ restriction to every line is a polynomial of degree d is one; finitely many line
 made to pass. The rounding inside the statistic is estimated with a margin, from its size and from those differences.
 
 For other statistics plain draws remain, sharpened by controls: polynomial statistics whose expectations are known.
+Randomised quasi-Monte Carlo is not here. Of a few randomisations, a t-test has no error probability that can be trusted
+far out, and a bound that holds for every bounded statistic (of the kind of Bernstein and Hoeffding) keeps a term of the
+range over their number, which takes as many randomisations as there would be plain draws.
 """
 
 from __future__ import annotations

@@ -254,13 +254,18 @@ def ternary_at_ratio(
 
 def _parabola(
     distribution: str, sigma: float, delta: float, integrate: Instrument
-) -> tuple[Bounded, Bounded, Bounded]:
-    """The error of ternary weights at scale 0 and its first and second differences, at a step of sigma."""
+) -> tuple[Bounded, Bounded]:
+    """First and second differences in the scale, at 0 and in steps of sigma, of the error of ternary weights.
+
+    Only what lies above the threshold differs.
+    """
     law = _law(distribution, sigma)
+    minus, _, plus = _intervals((-delta, delta))
     left, middle, right = (
-        quantisation_error(law, (-delta, delta), (-s, 0.0, s), integrate) for s in (-sigma, 0.0, sigma)
+        integrate(law, [Piece(*minus, _power(2), 1.0, s), Piece(*plus, _power(2), 1.0, -s)])
+        for s in (-sigma, 0.0, sigma)
     )
-    return middle, right - left, right - middle + (left - middle)
+    return right - left, right - middle + (left - middle)
 
 
 def best_scale(
@@ -272,8 +277,13 @@ def best_scale(
     ----------
     distribution, sigma, delta, integrate
         As in :func:`ternary_quantities`.
+
+    Raises
+    ------
+    ZeroDivisionError
+        When no weight may lie above the threshold.
     """
-    _, slope, curvature = _parabola(distribution, sigma, delta, integrate)
+    slope, curvature = _parabola(distribution, sigma, delta, integrate)
     return -0.5 * sigma * slope / curvature
 
 
@@ -281,8 +291,9 @@ def least_error(
     distribution: str, sigma: float, delta: float, integrate: Instrument = quadrature.expectation
 ) -> Bounded:
     """Mean squared error at a threshold and the scale that is best there; parameters as in :func:`best_scale`."""
-    middle, slope, curvature = _parabola(distribution, sigma, delta, integrate)
-    return middle - slope * slope / (8 * curvature)
+    slope, curvature = _parabola(distribution, sigma, delta, integrate)
+    at_zero = integrate(_law(distribution, sigma), [Piece(-math.inf, math.inf, _power(2))])
+    return at_zero - slope * slope / (8 * curvature)
 
 
 def shares_on_grid(

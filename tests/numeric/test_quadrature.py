@@ -109,13 +109,13 @@ def pieces(draw: st.DrawFn) -> list[Piece]:
 Instrument = Callable[[Law, Iterable[Piece]], Bounded]
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=800, deadline=None)
 @given(laws, pieces())
 def test_quadrature_contains_the_truth(law: Law, definition: list[Piece]) -> None:
     assert contains(quadrature.expectation(law, definition), law, definition)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(laws, pieces())
 def test_balls_contain_the_truth(law: Law, definition: list[Piece]) -> None:
     assert contains(ball.expectation(law, definition), law, definition)

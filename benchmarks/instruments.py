@@ -1,0 +1,244 @@
+"""What each instrument resolves, in which time, and its gain over plain draws in the same time.
+
+The gain is the resolution that plain draws reach in the time of the instrument, by the square-root law from one
+measured run, over the resolution of the instrument. Exits with 1 when a target is missed.
+
+    python benchmarks/instruments.py
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from numeric import ball
+from numeric.batches import controlled_mean, polynomial_expectation
+from numeric.bounded import Bounded
+from numeric.cubature import expectation_of_product
+from numeric.experiments import batchnorm, integrals, layers, relu, ternary
+from numeric.experiments.integrals import relu_power
+from numeric.laws import Normal
+from numeric.monte_carlo import Array, Estimate, sample_means
+
+ONE_VARIABLE = TWO_VARIABLES = 1e-6
+BATCH = 1e-4
+SIDE = 32
+GAMMA, BETA, SIGMA, DELTA, SCALE = -0.8, 0.4, 1.3, 0.7, 1.1
+CORRELATION = 0.5
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One instrument on one quantity.
+
+    Attributes
+    ----------
+    quantity, instrument
+        Their names.
+    measure
+        Runs it.
+    plain
+        The name of the run of plain draws to compare with.
+    target
+        The resolution that is asked for.
+    within
+        Time that is allowed, in seconds.
+    """
+
+    quantity: str
+    instrument: str
+    measure: Callable[[], Bounded | Estimate]
+    plain: str
+    target: float
+    within: float = np.inf
+
+
+def timed(function: Callable[[], Result], repeats: int) -> tuple[Result, float]:
+    """The result, and the least time of several runs."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        result = function()
+        times.append(time.perf_counter() - start)
+    return result, min(times)
+
+
+def squared_variance(batch: Array) -> Array:
+    """Square of the unbiased variance of each batch."""
+    return np.asarray(batch.var(axis=0, ddof=1) ** 2)
+
+
+def inverse_deviation(rng: np.random.Generator, n: int) -> Array:
+    """What BatchNorm multiplies by, and two polynomials that go along with it."""
+    variance = rng.standard_normal((SIDE, n)).var(axis=0)
+    return np.array([1 / np.sqrt(variance + 1e-5), variance, variance**2])
+
+
+def product_of_relus(rng: np.random.Generator, n: int) -> Array:
+    """Of two correlated standard normal numbers."""
+    x, y = rng.standard_normal((2, n))
+    other = CORRELATION * x + (1 - CORRELATION**2) ** 0.5 * y
+    return np.asarray(np.maximum(x, 0) * np.maximum(other, 0))[None, :]
+
+
+def only(draw: Callable[[np.random.Generator, int], Array], draws: int) -> Estimate:
+    """Mean of the first statistic by plain draws."""
+    return sample_means(draw, draws, seed=0, stream=0).of(lambda t: float(t[0]))
+
+
+def plain_runs() -> dict[str, tuple[Estimate, float]]:
+    """One run of plain draws for each quantity."""
+
+    def weights() -> dict[str, Estimate]:
+        return dict(ternary.estimates("gaussian", SIGMA, DELTA, 2_000_000, seed=0, stream=0, scale=SCALE))
+
+    def quantised() -> Estimate:
+        thresholds, levels = (np.array(v, dtype=float) for v in integrals.nearest_levels(4, 3))
+
+        def error(rng: np.random.Generator, n: int) -> Array:
+            w = SIGMA * rng.standard_normal(n)
+            return np.asarray((w - levels[np.searchsorted(thresholds, w)]) ** 2)[None, :]
+
+        return only(error, 1_000_000)
+
+    tail, tail_seconds = timed(lambda: relu.moments(1.3, -2.6, 2_000_000, seed=0, stream=0), 1)
+    moments, seconds = timed(lambda: relu.moments(GAMMA, BETA, 2_000_000, seed=0, stream=0), 1)
+    of_weights, weight_seconds = timed(weights, 1)
+    return {
+        "second moment": (relu.estimates(moments, GAMMA)["second_moment"], seconds),
+        "tail": (relu.estimates(tail, 1.3)["second_moment"], tail_seconds),
+        "ratio": (relu.estimates(moments, GAMMA)["ratio_variance"], seconds),
+        **{name: (estimate, weight_seconds) for name, estimate in of_weights.items()},
+        "quantised": timed(quantised, 1),
+        "pooled": timed(lambda: layers.pooled_second_moment(0.5, 3, 400_000, seed=0, stream=0), 1),
+        "product": timed(lambda: only(product_of_relus, 1_000_000), 1),
+        "variance of a batch": timed(
+            lambda: batchnorm.running_variance(SIDE, 0.3, 1.1, 130_000, seed=0, stream=0), 1
+        ),
+        "squared": timed(
+            lambda: only(lambda rng, n: squared_variance(rng.standard_normal((SIDE, n)))[None, :], 130_000),
+            1,
+        ),
+        "inverse": timed(lambda: only(lambda rng, n: inverse_deviation(rng, n)[:1], 130_000), 1),
+    }
+
+
+def rows() -> list[Row]:
+    """Every quantity and instrument."""
+    pair = relu_power(1, 1.0, 0.0)
+
+    def moment(gamma: float, beta: float, *instrument: integrals.Instrument) -> Callable[[], Bounded]:
+        return lambda: integrals.relu_moment(2, gamma, beta, *instrument)
+
+    def weights(name: str, *instrument: integrals.Instrument) -> Callable[[], Bounded]:
+        return lambda: integrals.ternary_quantities("gaussian", SIGMA, DELTA, SCALE, *instrument)[name]
+
+    def on_grid(name: str) -> Callable[[], Bounded]:
+        return lambda: integrals.shares_on_grid("gaussian", SIGMA, DELTA, 1 << 20, seed=0, stream=0)[name]
+
+    def quantised(*instrument: integrals.Instrument) -> Callable[[], Bounded]:
+        levels = integrals.nearest_levels(4, 3)
+        return lambda: integrals.quantisation_error(Normal(SIGMA), *levels, *instrument)
+
+    def controlled() -> Estimate:
+        exact = [
+            polynomial_expectation(lambda x: x.var(axis=0), SIDE, 2),
+            polynomial_expectation(lambda x: x.var(axis=0) ** 2, SIDE, 4),
+        ]
+        return controlled_mean(inverse_deviation, exact, 260_000, seed=0, stream=0)
+
+    one, two = ONE_VARIABLE, TWO_VARIABLES
+    return [
+        Row("E ReLU^2", "quadrature", moment(GAMMA, BETA), "second moment", 1e-4, 1e-3),
+        Row("E ReLU^2", "quadrature", moment(GAMMA, BETA), "second moment", one, 1e-2),
+        Row("E ReLU^2", "balls", moment(GAMMA, BETA, ball.expectation), "second moment", one),
+        Row("E ReLU^2, a = -2", "quadrature", moment(1.3, -2.6), "tail", one),
+        Row("E ReLU^2, a = -2", "balls", moment(1.3, -2.6, ball.expectation), "tail", one),
+        Row(
+            "all 12 of a ReLU (ratio_variance)",
+            "quadrature",
+            lambda: integrals.relu_quantities(GAMMA, BETA)["ratio_variance"],
+            "ratio",
+            one,
+        ),
+        *[
+            row
+            for name in ("p_plus", "p_zero")
+            for row in (
+                Row(f"all 5 ternary ({name})", "quadrature", weights(name), name, one),
+                Row(f"all 5 ternary ({name})", "balls", weights(name, ball.expectation), name, one),
+                Row(f"both shares ({name})", "grid, 2^20", on_grid(name), name, 1e-4),
+            )
+        ],
+        *[
+            Row(f"all 5 ternary ({name})", "quadrature", weights(name), name, one)
+            for name in ("variance", "mean_abs", "error")
+        ],
+        Row("E (w - Q w)^2, 4 bits", "quadrature", quantised(), "quantised", one),
+        Row("E (w - Q w)^2, 4 bits", "balls", quantised(ball.expectation), "quantised", one),
+        Row(
+            "E mean(ReLU)^2, 3 x 3 window",
+            "quadrature",
+            lambda: integrals.pooled_second_moment(0.5, 3),
+            "pooled",
+            two,
+        ),
+        Row(
+            "E ReLU ReLU, correlated",
+            "product rule",
+            lambda: expectation_of_product(pair, pair, CORRELATION),
+            "product",
+            two,
+        ),
+        Row(
+            f"batch variance, m = {SIDE}",
+            "cubature, 3",
+            lambda: integrals.running_variance(SIDE, 0.3, 1.1),
+            "variance of a batch",
+            BATCH,
+        ),
+        Row(
+            f"its square, m = {SIDE}",
+            "cubature, 5",
+            lambda: polynomial_expectation(squared_variance, SIDE, 4),
+            "squared",
+            BATCH,
+        ),
+        Row(f"E 1/sqrt(v + eps), m = {SIDE}", "controls", controlled, "inverse", 1e-3),
+    ]
+
+
+def main() -> int:
+    """Print the table; 1 when a target is missed."""
+    plain = plain_runs()
+    header = (
+        f"{'quantity':34} {'instrument':12} {'resolution':>10} {'target':>8} "
+        f"{'ms':>9} {'evaluations':>11} {'gain':>9}"
+    )
+    print(header + "\n" + "-" * len(header))
+    missed = 0
+    for row in rows():
+        first = row.measure()  # rules are computed once
+        result, seconds = timed(row.measure, 1 if isinstance(first, Estimate) else 7)
+        resolution = result.resolution(1) if isinstance(result, Estimate) else result.resolution
+        evaluations = result.draws if isinstance(result, Estimate) else result.evaluations
+        estimate, plain_seconds = plain[row.plain]
+        gain = estimate.resolution(1) * (plain_seconds / seconds) ** 0.5 / resolution
+        late = seconds > row.within
+        missed += not resolution <= row.target or late
+        note = "  MISSED" * (not resolution <= row.target) + f"  MORE THAN {row.within * 1e3:g} ms" * late
+        print(
+            f"{row.quantity:34} {row.instrument:12} {resolution:10.1e} {row.target:8.0e} {seconds * 1e3:9.3f} "
+            f"{evaluations:11d} {gain:9.1e}{note}"
+        )
+    return int(missed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
