@@ -23,7 +23,8 @@ from numeric.cubature import expectation_of_product
 from numeric.experiments import batchnorm, integrals, layers, relu, ternary
 from numeric.experiments.integrals import relu_power
 from numeric.laws import Normal
-from numeric.monte_carlo import Array, Estimate, sample_means
+from numeric.monte_carlo import Array, Estimate, Moments
+from numeric.sampling import Draws, mean_of, sample
 
 ONE_VARIABLE = TWO_VARIABLES = 1e-6
 BATCH = 1e-4
@@ -74,58 +75,67 @@ def squared_variance(batch: Array) -> Array:
     return np.asarray(batch.var(axis=0, ddof=1) ** 2)
 
 
-def inverse_deviation(rng: np.random.Generator, n: int) -> Array:
+@dataclass(frozen=True)
+class NormalDraws:
+    """Statistics of batches of independent standard normal numbers."""
+
+    dimension: int
+    statistics: int
+    function: Callable[[Array], object]
+    points = 1
+
+    def fill(self, rng: np.random.Generator, z: Array) -> None:
+        rng.standard_normal(out=z)
+
+    def observe(self, z: Array, point: int, out: Array) -> None:
+        out[:] = self.function(z)
+
+
+def inverse_deviation(batch: Array) -> tuple[Array, Array, Array]:
     """What BatchNorm multiplies by, and two polynomials that go along with it."""
-    variance = rng.standard_normal((SIDE, n)).var(axis=0)
-    return np.array([1 / np.sqrt(variance + 1e-5), variance, variance**2])
+    variance = np.asarray(batch.var(axis=0))
+    return 1 / np.sqrt(variance + 1e-5), variance, variance**2
 
 
-def product_of_relus(rng: np.random.Generator, n: int) -> Array:
+def product_of_relus(pair: Array) -> Array:
     """Of two correlated standard normal numbers."""
-    x, y = rng.standard_normal((2, n))
+    x, y = pair
     other = CORRELATION * x + (1 - CORRELATION**2) ** 0.5 * y
-    return np.asarray(np.maximum(x, 0) * np.maximum(other, 0))[None, :]
-
-
-def only(draw: Callable[[np.random.Generator, int], Array], draws: int) -> Estimate:
-    """Mean of the first statistic by plain draws."""
-    return sample_means(draw, draws, seed=0, stream=0).of(lambda t: float(t[0]))
+    return np.asarray(np.maximum(x, 0) * np.maximum(other, 0))
 
 
 def plain_runs() -> dict[str, tuple[Estimate, float]]:
     """One run of plain draws for each quantity."""
+    thresholds, levels = (np.array(v, dtype=float) for v in integrals.nearest_levels(4, 3))
 
-    def weights() -> dict[str, Estimate]:
-        return dict(ternary.estimates("gaussian", SIGMA, DELTA, 2_000_000, seed=0, stream=0, scale=SCALE))
+    def quantisation_error(z: Array) -> Array:
+        w = SIGMA * z[0]
+        return np.asarray((w - levels[np.searchsorted(thresholds, w)]) ** 2)
 
-    def quantised() -> Estimate:
-        thresholds, levels = (np.array(v, dtype=float) for v in integrals.nearest_levels(4, 3))
+    def relu_at(gamma: float, beta: float) -> Moments:
+        (moments,) = sample(relu.ReluDraws(((gamma, beta),)), 2_000_000, seed=0)
+        return moments
 
-        def error(rng: np.random.Generator, n: int) -> Array:
-            w = SIGMA * rng.standard_normal(n)
-            return np.asarray((w - levels[np.searchsorted(thresholds, w)]) ** 2)[None, :]
+    def plain(draws: Draws, size: int) -> tuple[Estimate, float]:
+        return timed(lambda: mean_of(draws, size, seed=0), 1)
 
-        return only(error, 1_000_000)
-
-    tail, tail_seconds = timed(lambda: relu.moments(1.3, -2.6, 2_000_000, seed=0, stream=0), 1)
-    moments, seconds = timed(lambda: relu.moments(GAMMA, BETA, 2_000_000, seed=0, stream=0), 1)
-    of_weights, weight_seconds = timed(weights, 1)
+    tail, tail_seconds = timed(lambda: relu_at(1.3, -2.6), 1)
+    moments, seconds = timed(lambda: relu_at(GAMMA, BETA), 1)
+    weights, weight_seconds = timed(
+        lambda: sample(ternary.TernaryDraws("gaussian", ((SIGMA, DELTA),)), 2_000_000, seed=0)[0], 1
+    )
     return {
         "second moment": (relu.estimates(moments, GAMMA)["second_moment"], seconds),
         "tail": (relu.estimates(tail, 1.3)["second_moment"], tail_seconds),
         "ratio": (relu.estimates(moments, GAMMA)["ratio_variance"], seconds),
-        **{name: (estimate, weight_seconds) for name, estimate in of_weights.items()},
-        "quantised": timed(quantised, 1),
-        "pooled": timed(lambda: layers.pooled_second_moment(0.5, 3, 400_000, seed=0, stream=0), 1),
-        "product": timed(lambda: only(product_of_relus, 1_000_000), 1),
-        "variance of a batch": timed(
-            lambda: batchnorm.running_variance(SIDE, 0.3, 1.1, 130_000, seed=0, stream=0), 1
-        ),
-        "squared": timed(
-            lambda: only(lambda rng, n: squared_variance(rng.standard_normal((SIDE, n)))[None, :], 130_000),
-            1,
-        ),
-        "inverse": timed(lambda: only(lambda rng, n: inverse_deviation(rng, n)[:1], 130_000), 1),
+        **{name: (estimate, weight_seconds) for name, estimate in ternary.estimates(weights).items()},
+        "error": plain(ternary.ErrorDraws("gaussian", ((SIGMA, DELTA, SCALE),), plain=True), 2_000_000),
+        "quantised": plain(NormalDraws(1, 1, quantisation_error), 1_000_000),
+        "pooled": plain(layers.PoolingDraws(0.5, 3), 400_000),
+        "product": plain(NormalDraws(2, 1, product_of_relus), 1_000_000),
+        "variance of a batch": plain(batchnorm.BatchDraws(SIDE, 0.3, 1.1), 130_000),
+        "squared": plain(NormalDraws(SIDE, 1, squared_variance), 130_000),
+        "inverse": plain(NormalDraws(SIDE, 1, lambda batch: inverse_deviation(batch)[0]), 130_000),
     }
 
 
@@ -151,7 +161,7 @@ def rows() -> list[Row]:
             polynomial_expectation(lambda x: x.var(axis=0), SIDE, 2),
             polynomial_expectation(lambda x: x.var(axis=0) ** 2, SIDE, 4),
         ]
-        return controlled_mean(inverse_deviation, exact, 260_000, seed=0, stream=0)
+        return controlled_mean(NormalDraws(SIDE, 3, inverse_deviation), exact, 260_000, seed=0, stream=0)
 
     one, two = ONE_VARIABLE, TWO_VARIABLES
     return [
