@@ -161,7 +161,7 @@ def rows() -> list[Row]:
             polynomial_expectation(lambda x: x.var(axis=0), SIDE, 2),
             polynomial_expectation(lambda x: x.var(axis=0) ** 2, SIDE, 4),
         ]
-        return controlled_mean(NormalDraws(SIDE, 3, inverse_deviation), exact, 260_000, seed=0, stream=0)
+        return controlled_mean(NormalDraws(SIDE, 3, inverse_deviation), exact, 1_300_000, seed=0, stream=0)
 
     one, two = ONE_VARIABLE, TWO_VARIABLES
     return [
@@ -220,7 +220,7 @@ def rows() -> list[Row]:
             "squared",
             BATCH,
         ),
-        Row(f"E 1/sqrt(v + eps), m = {SIDE}", "controls", controlled, "inverse", 1e-3),
+        Row(f"E 1/sqrt(v + eps), m = {SIDE}", "controls", controlled, "inverse", BATCH),
     ]
 
 
