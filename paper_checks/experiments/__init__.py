@@ -6,7 +6,7 @@ elsewhere, after the estimates are in.
 
 from __future__ import annotations
 
-from paper_checks.experiments import batchnorm, pact, relu, ternary
+from paper_checks.experiments import batchnorm, limits, pact, relu, relu_derivatives, ternary
 from paper_checks.experiments.measurement import Experiment, Measurement
 
 __all__ = ["Experiment", "Measurement", "experiments"]
@@ -14,4 +14,5 @@ __all__ = ["Experiment", "Measurement", "experiments"]
 
 def experiments() -> tuple[Experiment, ...]:
     """All experiments, in the order of their streams."""
-    return tuple(e for subject in (relu, batchnorm, ternary, pact) for e in subject.experiments())
+    subjects = (relu, batchnorm, ternary, pact, relu_derivatives, limits)
+    return tuple(e for subject in subjects for e in subject.experiments())

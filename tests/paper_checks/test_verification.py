@@ -49,12 +49,6 @@ def test_every_experiment_names_formulas_that_exist() -> None:
 
 
 WITHOUT_EXPERIMENT = {
-    # limits are neither expectations nor gradients
-    "relu.ratio_limit",
-    "relu.ratio_limit_negative",
-    "relu.ratio_limit_rate",
-    "relu.ratio_variance_limit",
-    "relu.ratio_variance_limit_negative",
     # of a law that is not specified: its instances have experiments
     "ternary.mean",
     "ternary.p_plus",
