@@ -536,6 +536,7 @@ class Evaluator:
         if len(levels) > 1 or any(_level(rest[s]) for s in expr.free_symbols if s in rest):
             raise Unevaluable("of an integral only the first derivative in a number is evaluated")
         ((variable, _, _),) = expr.limits
+        expr = expr.func(self._written_out(expr.function, variable, rest), *expr.limits)
         pieces, tails = self._pieces(expr, rest)
         total = self.numbers.rational(sp.S.Zero)
         for smooth, (left, _), (right, _) in pieces:
@@ -545,6 +546,18 @@ class Evaluator:
         if not levels:
             return total
         return Dual(total, self._integral_slope(expr, pieces, tails, env, rest), levels.pop())
+
+    def _written_out(self, function: sp.Expr, variable: Any, env: Environment) -> sp.Expr:
+        """The function with the terms of its sums over places where it jumps."""
+
+        def terms(term: sp.Expr, *limits: Any) -> sp.Expr:
+            if len(limits) != 1 or not (term.has(variable) and term.has(*_SWITCHES)):
+                return sp.Sum(term, *limits)
+            ((index, low, high),) = limits
+            numbers = range(self.integer(low, env), self.integer(high, env) + 1)
+            return sp.Add(*[term.subs(index, number) for number in numbers])
+
+        return function.replace(sp.Sum, terms) if function.has(sp.Sum) else function
 
     def _integral_slope(
         self, expr: sp.Integral, pieces: list[Any], tails: list[Any], env: Environment, rest: Environment
@@ -764,6 +777,9 @@ def _max_as_abs(function: sp.Expr, variable: Any) -> sp.Expr:
     return function.replace(
         lambda e: isinstance(e, sp.Max | sp.Min) and len(e.args) == 2 and e.has(variable), two_armed
     )
+
+
+_SWITCHES = (sp.Abs, sp.sign, sp.Heaviside, sp.Max, sp.Min, sp.Piecewise)
 
 
 def _kinks(function: sp.Expr, variable: Any) -> list[sp.Expr]:

@@ -6,7 +6,16 @@ elsewhere, after the estimates are in.
 
 from __future__ import annotations
 
-from paper_checks.experiments import batchnorm, limits, pact, relu, relu_derivatives, ternary
+from paper_checks.experiments import (
+    any_law,
+    batchnorm,
+    limits,
+    pact,
+    relu,
+    relu_derivatives,
+    ternary,
+    uniform_levels,
+)
 from paper_checks.experiments.measurement import Experiment, Measurement
 
 __all__ = ["Experiment", "Measurement", "experiments"]
@@ -14,5 +23,5 @@ __all__ = ["Experiment", "Measurement", "experiments"]
 
 def experiments() -> tuple[Experiment, ...]:
     """All experiments, in the order of their streams."""
-    subjects = (relu, batchnorm, ternary, pact, relu_derivatives, limits)
+    subjects = (relu, batchnorm, ternary, pact, relu_derivatives, limits, uniform_levels, any_law)
     return tuple(e for subject in subjects for e in subject.experiments())

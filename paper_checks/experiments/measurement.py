@@ -32,6 +32,8 @@ class Measurement:
         Relative error that a value which is no Monte Carlo estimate is trusted to.
     scale
         The size of the terms that the value is a sum of: the error is relative to this plus the value.
+    distribution
+        The distribution function of the law that was drawn from, where the formula holds for any law.
     """
 
     formula: str
@@ -39,6 +41,7 @@ class Measurement:
     estimate: Estimate | float
     tolerance: float = ROUNDING
     scale: float = 1.0
+    distribution: Callable[[float], float] | None = None
 
 
 @dataclass(frozen=True)
