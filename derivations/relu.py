@@ -311,7 +311,55 @@ def _in_shift_ratio(definition: sp.Expr, known: Callable[[], Derivation]) -> Der
 
 
 def _like_terms(expr: sp.Expr, ratio: sp.Expr) -> sp.Expr:
-    return sp.collect(sp.expand(expr), (Phi(ratio), phi(ratio)))
+    expanded = sp.expand(expr).subs(gamma**2 / sp.Abs(gamma), sp.Abs(gamma))
+    return sp.collect(expanded, (Phi(ratio), phi(ratio)))
+
+
+@cache
+def _after_batchnorm(power: int) -> Derivation:
+    """The gate (power 0) or a power of ReLU(gamma z + beta)."""
+    y = gamma * z + beta
+    known = (_moment0, _mean, _second_moment)[power]
+    return _in_shift_ratio(expectation(relu(y) ** power if power else gate(y)), known)
+
+
+@cache
+def _variance_after_batchnorm() -> Derivation:
+    mean, second = _after_batchnorm(1), _after_batchnorm(2)
+    lemma = Lemmas(mean, second)
+    return Derivation.begin(second.definition - mean.definition**2, AFFINE).step(
+        "second moment and mean", lemma.apply, by=lemma
+    )
+
+
+# --- derivatives in gamma and beta -----------------------------------------------------------------------------
+
+
+def _in(symbol: sp.Symbol, known: Derivation) -> Derivation:
+    """The derivative of an expectation in the scale or in the shift."""
+    lemma = Lemmas(known)
+    return (
+        Derivation.begin(sp.Derivative(known.definition, symbol), AFFINE)
+        .step("the expectation", lemma.apply, by=lemma)
+        .step("chain rule, $\\Phi' = \\varphi$ and $\\varphi'(a) = -a\\varphi(a)$", lambda e: e.doit())
+        .step("simplified", _factored)
+        .step("symmetry of the normal law", _upper_tail)
+    )
+
+
+def _factored(expr: sp.Expr) -> sp.Expr:
+    """The expression factored, with ``gamma = sign(gamma) |gamma|`` and ``sign(gamma)^2 = 1``."""
+    size, sign = sp.Symbol("size_", positive=True), sp.Symbol("sign_", real=True)
+    expr = expr.subs({sp.sign(gamma): sign, sp.Abs(gamma): size}).subs(gamma, sign * size)
+    expr = sp.expand(expr).replace(lambda e: e.is_Pow and e.base == sign, lambda e: sign ** (e.exp % 2))
+    expr = sp.factor(expr).subs(sign * size, gamma)
+    return expr.subs({sign: sp.sign(gamma), size: sp.Abs(gamma)})
+
+
+def _upper_tail(expr: sp.Expr) -> sp.Expr:
+    """``1 - Phi(a) = Phi(-a)`` where that is a factor."""
+    ratio = beta / sp.Abs(gamma)
+    return expr.xreplace({Phi(ratio) - 1: -Phi(-ratio)})
 
 
 @cache
@@ -375,6 +423,35 @@ def _limit(variance: bool, end: sp.Expr, scale: sp.Expr) -> Derivation:
 # --- the formulas -----------------------------------------------------------------------------------------------
 
 
+def _derivatives() -> tuple[Formula, ...]:
+    no_scale = {
+        beta: "gamma = 0: y = beta is constant; there is no derivative at beta = 0, where the gate opens.",
+        gamma: "gamma = 0: a function of |gamma|; at beta = 0 moments of order 1 have a kink there.",
+    }
+    quantities = {
+        "gate_probability": ("Probability that gamma z + beta is positive", _after_batchnorm(0)),
+        "mean": ("Mean of ReLU(gamma z + beta)", _after_batchnorm(1)),
+        "second_moment": ("Second moment of ReLU(gamma z + beta)", _after_batchnorm(2)),
+        "variance": ("Variance of ReLU(gamma z + beta)", _variance_after_batchnorm()),
+    }
+    of_moments = {
+        "mean_in_beta": "The probability of an open gate: relu.gate_probability.",
+        "second_moment_in_beta": "Twice the mean: relu.mean_after_batchnorm.",
+        "second_moment_in_gamma": "Twice gamma times the probability of an open gate.",
+    }
+    return tuple(
+        Formula(
+            f"relu.{name}_in_{symbol}",
+            f"{title}: derivative in {'the shift beta' if symbol == beta else 'the scale gamma'}",
+            _in(symbol, known),
+            related=(f"relu.{name}" if known is _after_batchnorm(0) else f"relu.{name}_after_batchnorm",),
+            notes=(*filter(None, [of_moments.get(f"{name}_in_{symbol}")]), no_scale[symbol]),
+        )
+        for name, (title, known) in quantities.items()
+        for symbol in (beta, gamma)
+    )
+
+
 def formulas() -> tuple[Formula, ...]:
     """All formulas of this subject.
 
@@ -425,7 +502,7 @@ def formulas() -> tuple[Formula, ...]:
         Formula(
             "relu.gate_probability",
             "Probability that gamma z + beta is positive",
-            _in_shift_ratio(expectation(gate(y)), _moment0),
+            _after_batchnorm(0),
             (Source("panigrahi2018", "12"),),
             ("relu.c1",),
             (zero_scale,),
@@ -433,10 +510,24 @@ def formulas() -> tuple[Formula, ...]:
         Formula(
             "relu.mean_after_batchnorm",
             "Mean of ReLU(gamma z + beta)",
-            _in_shift_ratio(expectation(relu(y)), _mean),
+            _after_batchnorm(1),
             (Source("panigrahi2018", "31"),),
             ("relu.mean",),
             (zero_scale,),
+        ),
+        Formula(
+            "relu.second_moment_after_batchnorm",
+            "Second moment of ReLU(gamma z + beta)",
+            _after_batchnorm(2),
+            related=("relu.second_moment", "relu.c2"),
+            notes=(zero_scale,),
+        ),
+        Formula(
+            "relu.variance_after_batchnorm",
+            "Variance of ReLU(gamma z + beta)",
+            _variance_after_batchnorm(),
+            related=("relu.variance", "relu.c2_variance"),
+            notes=(zero_scale,),
         ),
         Formula(
             "relu.c1",
@@ -517,4 +608,5 @@ def formulas() -> tuple[Formula, ...]:
             "Limit of c1/c2 / a^2 for a -> -oo, variance",
             _limit(True, -sp.oo, 1 / a**2),
         ),
+        *_derivatives(),
     )

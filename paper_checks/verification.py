@@ -6,17 +6,20 @@ import json
 import math
 import platform
 import time
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import sympy as sp
 from sympy.external.gmpy import GROUND_TYPES
 
 from derivations import DerivationCheck, Formula, catalog
+from derivations.machinery.abbreviation import unfold
 from derivations.machinery.derivation import Failure, StepCheck
+from derivations.ternary import Distribution
 from numeric.bounded import Bounded
 from numeric.checkpoint import write_aside
 from numeric.executors import Plan, run, single
@@ -168,12 +171,23 @@ def _compare(formula: Formula, measurement: Measurement) -> Comparison:
     symbols = {str(getattr(s, "label", s)) for s in formula.domain.sets}
     point = {name: value for name, value in measurement.point.items() if name in symbols}
     try:
-        closed_form = float(formula.evaluate(17, **point))
+        closed_form = _closed_form(formula, point, measurement.distribution)
     except (ValueError, TypeError, ZeroDivisionError):  # no value where the experiment has one: refuted
         closed_form = math.nan
     return Comparison(
         measurement, closed_form, measurement.resolution(closed_form), measurement.refutes(closed_form)
     )
+
+
+def _closed_form(
+    formula: Formula, point: Mapping[str, Any], distribution: Callable[[float], float] | None
+) -> float:
+    """The value at a point, a distribution function put in where the formula holds for any law."""
+    if distribution is None:
+        return float(formula.evaluate(17, **point))
+    at = {symbol: point[str(symbol)] for symbol in formula.domain.sets if str(symbol) in point}
+    specified = unfold(formula.closed_form).subs(at).doit()
+    return float(specified.replace(Distribution, lambda v: sp.Float(distribution(float(v)))))
 
 
 # --- the report ----------------------------------------------------------------------------------------

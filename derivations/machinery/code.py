@@ -211,6 +211,8 @@ def _separated(expr: sp.Basic) -> sp.Basic:
     ((index, low, high),) = expr.limits
     if low.is_Integer and high.is_Integer:
         return _separated(sp.Add(*[expr.function.subs(index, k) for k in range(int(low), int(high) + 1)]))
+    if low.is_Integer and not expr.has(sp.Indexed) and not isinstance(high, sp.Symbol):
+        return sp.Sum(_separated(expr.function), (index, low, high))
     if low != 1 or not isinstance(high, sp.Symbol):
         raise ValueError(f"a sum must run from 1 to a symbol, got {expr}")
     function = _separated(expr.function)
@@ -418,9 +420,10 @@ class _ArrayPrinter(NumPyPrinter):
         return str(self._hprint_Pow(expr, rational=rational, sqrt=root))
 
     def _print_Sum(self, expr: sp.Sum) -> str:
-        ((index, _, _),) = expr.limits
-        if not self.plan.arrays:
-            raise ValueError(f"{expr} sums over no array")
+        ((index, low, high),) = expr.limits
+        if not self.plan.arrays or not isinstance(high, sp.Symbol):  # the index is a number
+            term, first, last = map(self._print, (expr.function, low, high))
+            return f"sum({term} for {self._print(index)} in range({first}, int({last}) + 1))"
         outer = self.axes
         inner_indices = set(outer) & expr.function.free_symbols
         self.axes = (*outer, index) if inner_indices else (index,)

@@ -55,6 +55,8 @@ class Domain:
         The length of each sequence.
     cases
         A partition of the domain along which proofs are split; empty where none is needed.
+    drawn
+        For a symbol whose large values take long to evaluate, the part of its set that points are drawn from.
 
     Examples
     --------
@@ -72,6 +74,7 @@ class Domain:
     constraints: tuple[sp.Basic, ...] = ()
     lengths: Mapping[Any, sp.Expr] = field(default_factory=dict)
     cases: tuple[Case, ...] = ()
+    drawn: Mapping[Any, sp.Set] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.sample(random.Random(0))  # a domain without a witness proves everything
@@ -152,7 +155,7 @@ class Domain:
         point: Point = {}
         for symbol, values in self.sets.items():
             scalars = {s: v for s, v in point.items() if not isinstance(v, tuple)}
-            concrete = values.subs(scalars)
+            concrete = self.drawn.get(symbol, values).subs(scalars)
             if symbol in self.lengths:
                 length = int(sp.sympify(self.lengths[symbol]).subs(scalars))
                 point[symbol] = tuple(_draw(concrete, rng) for _ in range(length))

@@ -531,26 +531,77 @@ class Evaluator:
     def _integral(self, expr: sp.Integral, env: Environment) -> Any:
         if len(expr.limits) != 1 or len(expr.limits[0]) != 3:
             raise Unevaluable(f"only integrals over one interval are evaluated: {expr}")
-        ((variable, low, high),) = expr.limits
-        if any(_level(env[s]) for s in expr.free_symbols if s in env):
-            raise Unevaluable("the derivative of an integral is evaluated under the integral sign only")
-        kinks = [self.evaluate(k, env) for k in _kinks(expr.function, variable)]
+        levels = {_level(env[s]) for s in expr.free_symbols if s in env} - {0}
+        rest = {key: _value(value) for key, value in env.items()}
+        if len(levels) > 1 or any(_level(rest[s]) for s in expr.free_symbols if s in rest):
+            raise Unevaluable("of an integral only the first derivative in a number is evaluated")
+        ((variable, _, _),) = expr.limits
+        expr = expr.func(self._written_out(expr.function, variable, rest), *expr.limits)
+        pieces, tails = self._pieces(expr, rest)
         total = self.numbers.rational(sp.S.Zero)
-        ends, tails = self._finite_ends(expr, variable, low, high, env)
-        inside = sorted(
-            (k for k in kinks if self.sign(k + -ends[0]) > 0 and self.sign(ends[1] + -k) > 0),
-            key=lambda k: float(self.numbers.text(k)),
-        )
-        if self.sign(ends[1] + -ends[0]) < 0:
-            raise Unevaluable(f"the ends of an integral are in the wrong order: {expr}")
-        points = [ends[0], *inside, ends[1]]
-        for left, right in pairwise(points):
-            middle = self.numbers.midpoint(left, right)
-            smooth = self._branch(expr.function, variable, self.bound(env, {variable: middle}))
-            total = total + self._smooth_integral(smooth, variable, left, right, env)
-        for tail in tails:
-            total = self.numbers.widen(total, tail)
+        for smooth, (left, _), (right, _) in pieces:
+            total = total + self._smooth_integral(smooth, variable, left, right, rest)
+        for place, sign in tails:
+            total = self.numbers.widen(total, self._tail_bound(expr, place, sign, rest))
+        if not levels:
+            return total
+        return Dual(total, self._integral_slope(expr, pieces, tails, env, rest), levels.pop())
+
+    def _written_out(self, function: sp.Expr, variable: Any, env: Environment) -> sp.Expr:
+        """The function with the terms of its sums over places where it jumps."""
+
+        def terms(term: sp.Expr, *limits: Any) -> sp.Expr:
+            if len(limits) != 1 or not (term.has(variable) and term.has(*_SWITCHES)):
+                return sp.Sum(term, *limits)
+            ((index, low, high),) = limits
+            numbers = range(self.integer(low, env), self.integer(high, env) + 1)
+            return sp.Add(*[term.subs(index, number) for number in numbers])
+
+        return function.replace(sp.Sum, terms) if function.has(sp.Sum) else function
+
+    def _integral_slope(
+        self, expr: sp.Integral, pieces: list[Any], tails: list[Any], env: Environment, rest: Environment
+    ) -> Any:
+        """The derivative of an integral, by Leibniz' rule: the integrand moves, and so do ends and kinks."""
+        ((variable, _, _),) = expr.limits
+        total = self.numbers.rational(sp.S.Zero)
+        for smooth, (left, start), (right, stop) in pieces:
+            if smooth == 0:
+                continue
+
+            def slope(z: Any, smooth: sp.Expr = smooth) -> Any:
+                return _slope(self.evaluate(smooth, self.bound(env, {variable: z})))
+
+            total = total + self.numbers.integrate(slope, left, right)
+            for place, edge, sign in ((right, stop, 1), (left, start, -1)):
+                if edge is not None:  # a cut stays where it is
+                    height = self.evaluate(smooth, self.bound(rest, {variable: place}))
+                    total = total + height * _slope(self.evaluate(edge, env)) * sign
+        for place, sign in tails:
+            total = self.numbers.widen(total, self._tail_bound(expr, place, sign, env))
         return total
+
+    def _pieces(self, expr: sp.Integral, env: Environment) -> tuple[list[Any], list[Any]]:
+        """Smooth pieces, each as (integrand, left, right), and where infinite intervals are cut.
+
+        An end of a piece is its value and the expression that it is the value of; None for a cut.
+        """
+        ((variable, low, high),) = expr.limits
+        kinks = [(self.evaluate(k, env), k) for k in _kinks(expr.function, variable)]
+        first, last, tails = self._finite_ends(expr, env)
+        inside = sorted(
+            (k for k in kinks if self.sign(k[0] + -first) > 0 and self.sign(last + -k[0]) > 0),
+            key=lambda k: float(self.numbers.text(k[0])),
+        )
+        if self.sign(last + -first) < 0:
+            raise Unevaluable(f"the ends of an integral are in the wrong order: {expr}")
+        ends = [(end, None if e.is_infinite else e) for end, e in ((first, low), (last, high))]
+        pieces = []
+        for left, right in pairwise([ends[0], *inside, ends[1]]):
+            middle = self.numbers.midpoint(left[0], right[0])
+            smooth = self._branch(expr.function, variable, self.bound(env, {variable: middle}))
+            pieces.append((smooth, left, right))
+        return pieces, tails
 
     def _smooth_integral(
         self, function: sp.Expr, variable: Any, low: Any, high: Any, env: Environment
@@ -591,58 +642,83 @@ class Evaluator:
 
         return resolve(_max_as_abs(function, variable))
 
-    def _finite_ends(
-        self, expr: sp.Integral, variable: Any, low: sp.Expr, high: sp.Expr, env: Environment
-    ) -> tuple[list[Any], list[Any]]:
+    def _finite_ends(self, expr: sp.Integral, env: Environment) -> tuple[Any, Any, list[Any]]:
+        """Both ends, finite, and the cuts that made them so: places with the side that was cut off."""
+        ((_, low, high),) = expr.limits
         ends: list[Any] = []
         tails: list[Any] = []
-        for end, sign in ((low, -1), (high, 1)):
-            if end in (sp.oo, -sp.oo):
-                other = high if sign == -1 else low
-                start = (
-                    self.numbers.rational(sp.S.Zero)
-                    if other in (sp.oo, -sp.oo)
-                    else self.evaluate(other, env)
-                )
-                cut, bound = self._tail(expr.function, variable, sign, start, env)
-                ends.append(cut)
-                tails.append(bound)
-            else:
+        for end, other, sign in ((low, high, -1), (high, low, 1)):
+            if not end.is_infinite:
                 ends.append(self.evaluate(end, env))
-        return ends, tails
+                continue
+            start = self.numbers.rational(sp.S.Zero) if other.is_infinite else self.evaluate(other, env)
+            cut = self._cut(expr, sign, start, env)
+            ends.append(cut * sign)
+            tails.append((cut, sign))
+        return ends[0], ends[1], tails
 
-    def _tail(
-        self, function: sp.Expr, variable: Any, sign: int, start: Any, env: Environment
-    ) -> tuple[Any, Any]:
-        """Where an integral from a start to infinity is cut, and a bound for what is cut off.
+    def _cut(self, expr: sp.Integral, sign: int, start: Any, env: Environment) -> Any:
+        """How far out an integral from a start to infinity is cut."""
+        ((variable, _, _),) = expr.limits
+        reach = self.numbers.rational(sp.Integer(TAIL))
+        for place in (start, *(self.evaluate(k, env) for k in _kinks(expr.function, variable))):
+            reach = reach + place * self.sign(place)
+        for _ in range(40):
+            p, q = self._tail_polynomials(expr, reach, sign, env)
+            exponent = self._polynomial(q, reach)
+            if not p or (self.sign(exponent + TAIL**2) < 0 and self.sign(self._rate(p, q, reach)) > 0):
+                return reach
+            reach = reach * 3 / 2
+        raise Unevaluable(f"no bound found for the tail of {expr.function}")
+
+    def _tail_bound(self, expr: sp.Integral, reach: Any, sign: int, env: Environment) -> Any:
+        """A bound for the integral beyond a cut, or for its derivative where a symbol is a dual number.
 
         Beyond the cut T the integrand is ``p(z) exp(q(z))`` with polynomials p and q, q concave. With
         p-bar the polynomial of absolute coefficients, ``p-bar(z) <= p-bar(T) exp((z - T) deg/T)`` and
         ``q(z) <= q(T) + q'(T) (z - T)``, so the tail is at most ``p-bar(T) exp(q(T)) / (-q'(T) - deg/T)``.
+        The derivative in a symbol has ``p' + p q'`` in the place of p.
         """
+        p, q = self._tail_polynomials(expr, reach, sign, env)
+        if any(isinstance(c, Dual) for c in (*p, *q)):
+            moving = [_slope(c) for c in q]
+            q = [_value(c) for c in q]
+            products = [[_value(c) * d for d in moving] for c in p]
+            p = [_slope(c) for c in p] + [reach * 0] * (len(q) - 1)
+            for k, row in enumerate(products):
+                for j, product in enumerate(row):
+                    p[k + j] = p[k + j] + product
+        if not p:
+            return self.numbers.rational(sp.S.Zero)
+        rate = self._rate(p, q, reach)
+        if self.sign(rate) <= 0:
+            raise Unevaluable(f"no bound found for the tail of {expr.function}")
+        size = self._polynomial([c * self.sign_or_one(c) for c in p], reach)
+        return size * self.numbers.apply("exp", self._polynomial(q, reach)) / rate
+
+    def _tail_polynomials(
+        self, expr: sp.Integral, reach: Any, sign: int, env: Environment
+    ) -> tuple[list[Any], list[Any]]:
+        """Coefficients of p and q where the integrand is ``p(t) exp(q(t))``; none where it is zero."""
+        ((variable, _, _),) = expr.limits
         t = sp.Symbol("t_tail", positive=True)
-        numbers = self.numbers
-        kinks = [self.evaluate(k, env) for k in _kinks(function, variable)]
-        reach = numbers.rational(sp.Integer(TAIL))
-        for place in (start, *kinks):
-            reach = reach + place * self.sign(place)
-        for _ in range(40):
-            here = self.bound(env, {variable: reach * sign})
-            smooth = self._branch(function, variable, here).subs(variable, sign * t)
-            if smooth == 0:
-                return reach * sign, numbers.rational(sp.S.Zero)
-            p, q = _polynomial_times_exponential(smooth, t, self, env)
-            exponent = sum((c * reach**k for k, c in enumerate(q)), start=numbers.rational(sp.S.Zero))
-            slope = sum((c * k * reach ** (k - 1) for k, c in enumerate(q) if k), start=reach * 0)
-            size = sum((c * self.sign_or_one(c) * reach**k for k, c in enumerate(p)), start=reach * 0)
-            degree = len(p) - 1
-            if len(q) == 3 and self.sign(q[2]) > 0:
-                raise Unevaluable("the integrand grows at infinity")
-            rate = -slope + -(numbers.rational(sp.Integer(degree)) / reach)
-            if self.sign(rate) > 0 and self.sign(exponent + TAIL**2) < 0:
-                return reach * sign, size * numbers.apply("exp", exponent) / rate
-            reach = reach * 3 / 2
-        raise Unevaluable(f"no bound found for the tail of {function}")
+        rest = {key: _value(value) for key, value in env.items()}
+        here = self.bound(rest, {variable: reach * sign})
+        smooth = self._branch(expr.function, variable, here).subs(variable, sign * t)
+        if smooth == 0:
+            return [], [self.numbers.rational(sp.S.Zero)]
+        p, q = _polynomial_times_exponential(smooth, t, self, env)
+        if len(q) == 3 and self.sign(q[2]) > 0:
+            raise Unevaluable("the integrand grows at infinity")
+        return p, q
+
+    def _rate(self, p: list[Any], q: list[Any], reach: Any) -> Any:
+        """How fast the bound of a tail decays at the cut."""
+        slope = self._polynomial([c * k for k, c in enumerate(q)][1:], reach)
+        return -slope + -(self.numbers.rational(sp.Integer(len(p) - 1)) / reach)
+
+    def _polynomial(self, coefficients: list[Any], at: Any) -> Any:
+        return sum((c * at**k for k, c in enumerate(coefficients)), start=at * 0)
 
     def sign_or_one(self, x: Any) -> int:
         """The sign, or 1 for zero."""
@@ -682,6 +758,14 @@ def _level(value: Any) -> int:
     return 0
 
 
+def _value(x: Any) -> Any:
+    return x.value if isinstance(x, Dual) else x
+
+
+def _slope(x: Any) -> Any:
+    return x.slope if isinstance(x, Dual) else x * 0
+
+
 def _max_as_abs(function: sp.Expr, variable: Any) -> sp.Expr:
     """Two-armed ``Max`` and ``Min`` through ``Abs``, whose branch is one sign."""
 
@@ -693,6 +777,9 @@ def _max_as_abs(function: sp.Expr, variable: Any) -> sp.Expr:
     return function.replace(
         lambda e: isinstance(e, sp.Max | sp.Min) and len(e.args) == 2 and e.has(variable), two_armed
     )
+
+
+_SWITCHES = (sp.Abs, sp.sign, sp.Heaviside, sp.Max, sp.Min, sp.Piecewise)
 
 
 def _kinks(function: sp.Expr, variable: Any) -> list[sp.Expr]:

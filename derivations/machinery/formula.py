@@ -21,7 +21,7 @@ from derivations.machinery.enclosure import Unevaluable, decimal
 from derivations.machinery.latex import align, latex
 from derivations.machinery.unspecified import Unspecified
 
-SUBJECTS = ("batchnorm", "relu", "ternary", "pact")
+SUBJECTS = ("batchnorm", "relu", "ternary", "uniform_levels", "pact")
 
 
 @dataclass(frozen=True)

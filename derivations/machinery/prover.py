@@ -92,6 +92,35 @@ class FundamentalTheorem:
         return is_zero(self.apply(left) - right, domain)
 
 
+@dataclass(frozen=True)
+class Antidifference:
+    """A finite sum as the difference of two values of a function that grows by the term of the sum.
+
+    Attributes
+    ----------
+    sum
+        The sum.
+    primitive
+        A function of its index; its value less the one at the index before is the term.
+    """
+
+    sum: sp.Sum
+    primitive: sp.Expr
+
+    def apply(self, expr: sp.Expr) -> sp.Expr:
+        """The expression with the sum replaced."""
+        ((index, low, high),) = self.sum.limits
+        return expr.xreplace(
+            {self.sum: self.primitive.subs(index, high) - self.primitive.subs(index, low - 1)}
+        )
+
+    def proves(self, left: sp.Expr, right: sp.Expr, domain: Domain) -> bool:
+        """Whether the primitive grows by the term, and the value is that."""
+        ((index, _, _),) = self.sum.limits
+        growth = self.primitive - self.primitive.subs(index, index - 1)
+        return is_zero(growth - self.sum.function, domain) and is_zero(self.apply(left) - right, domain)
+
+
 class Derived(Protocol):
     """A chain of equal expressions: what a derivation is to one that builds on it."""
 

@@ -107,6 +107,8 @@ def relu_quantities(
     return {
         "gate_probability": gate,
         "mean_after_batchnorm": first,
+        "second_moment_after_batchnorm": second,
+        "variance_after_batchnorm": variance,
         "moment0": gate,
         "mean": first / s,
         "second_moment": c2,

@@ -24,7 +24,7 @@ def _require(distribution: str, sigma: float, delta: float = 0.0) -> None:
         raise ValueError(f"delta must be at least 0, got {delta}")
 
 
-def _fill(rng: np.random.Generator, distribution: str, z: Array) -> None:
+def fill(rng: np.random.Generator, distribution: str, z: Array) -> None:
     """Weights of variance 1 in the first row of z; a Laplace number is a difference of two exponential ones."""
     if distribution == "gaussian":
         rng.standard_normal(out=z)
@@ -72,7 +72,7 @@ class TernaryDraws:
         return len(self.parameters)
 
     def fill(self, rng: np.random.Generator, z: Array) -> None:
-        _fill(rng, self.distribution, z)
+        fill(rng, self.distribution, z)
 
     def observe(self, z: Array, point: int, out: Array) -> None:
         sigma, delta = self.parameters[point]
@@ -141,7 +141,7 @@ class ErrorDraws:
         return len(self.parameters)
 
     def fill(self, rng: np.random.Generator, z: Array) -> None:
-        _fill(rng, self.distribution, z)
+        fill(rng, self.distribution, z)
 
     def observe(self, z: Array, point: int, out: Array) -> None:
         sigma, delta, scale = self.parameters[point]
@@ -159,7 +159,7 @@ def sign_moments(
     """Mean and variance of sign weights over draws and their mirror images: no sampling error is left."""
     _require(distribution, sigma)
     z = np.empty((2, draws))
-    _fill(np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,))), distribution, z)
+    fill(np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,))), distribution, z)
     signs = np.sign(np.concatenate([sigma * z[0], -sigma * z[0]]))
     return float(signs.mean()), float(signs.var())
 
@@ -222,13 +222,6 @@ def mean_abs(distribution: str, sigma: float) -> float:
     """
     _require(distribution, sigma)
     return 2 * _half_line(distribution, sigma, lambda w: w, 0.0)
-
-
-def threshold_at_ratio(distribution: str, sigma: float, t: float) -> float:
-    """The threshold ``delta = t E|w|``, with ``E|w|`` from the density."""
-    if not t >= 0:
-        raise ValueError(f"t must be at least 0, got {t}")
-    return t * mean_abs(distribution, sigma)
 
 
 def error_integral(distribution: str, sigma: float, delta: float, scale: float) -> float:

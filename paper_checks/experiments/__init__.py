@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from functools import cache
 
-from paper_checks.experiments import batchnorm, pact, relu, ternary
+from paper_checks.experiments import (
+    any_law,
+    batchnorm,
+    limits,
+    pact,
+    relu,
+    relu_derivatives,
+    ternary,
+    uniform_levels,
+)
 from paper_checks.experiments.measurement import AnyExperiment, Experiment, Measurement, Sampled
 
 __all__ = ["AnyExperiment", "Experiment", "Measurement", "Sampled", "experiments"]
@@ -17,4 +26,5 @@ __all__ = ["AnyExperiment", "Experiment", "Measurement", "Sampled", "experiments
 @cache
 def experiments() -> tuple[AnyExperiment, ...]:
     """All experiments, in the order of their streams."""
-    return tuple(e for subject in (relu, batchnorm, ternary, pact) for e in subject.experiments())
+    subjects = (relu, batchnorm, ternary, pact, relu_derivatives, limits, uniform_levels, any_law)
+    return tuple(e for subject in subjects for e in subject.experiments())

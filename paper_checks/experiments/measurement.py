@@ -41,6 +41,8 @@ class Measurement:
         Relative error that a number is trusted to.
     scale
         The size of the terms that the value is a sum of: the error is relative to this plus the value.
+    distribution
+        The distribution function of the law that was drawn from, where the formula holds for any law.
     """
 
     formula: str
@@ -48,6 +50,7 @@ class Measurement:
     estimate: Estimate | Bounded | float
     tolerance: float = ROUNDING
     scale: float = 1.0
+    distribution: Callable[[float], float] | None = None
 
     @property
     def value(self) -> float:

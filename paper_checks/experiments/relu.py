@@ -11,7 +11,15 @@ from numeric.monte_carlo import Moments
 from paper_checks.experiments.measurement import AnyExperiment, Experiment, Measurement, Sampled
 
 _IN_A = ("moment0", "mean", "second_moment", "variance", "ratio", "ratio_variance")
-_IN_GAMMA_AND_BETA = ("gate_probability", "mean_after_batchnorm", "c1", "c2", "c2_variance")
+_IN_GAMMA_AND_BETA = (
+    "gate_probability",
+    "mean_after_batchnorm",
+    "second_moment_after_batchnorm",
+    "variance_after_batchnorm",
+    "c1",
+    "c2",
+    "c2_variance",
+)
 _AT_SPECIAL_POINTS = ("ratio", "ratio_variance")
 _RECURRENCE = "relu.moment_recurrence"
 

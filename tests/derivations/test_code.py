@@ -294,6 +294,18 @@ def test_every_formula_of_the_catalogue(name: str, target: str, tmp_path: Path) 
     assert float(got) == pytest.approx(expected, rel=1e-11, abs=1e-14)
 
 
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("bits", [0, 3])
+def test_sums_over_numbers(bits: int, target: str, tmp_path: Path) -> None:
+    source = code(K * sp.Sum(k * Phi(-k * v), (k, 1, 2**K - 1)), target, "f", [K, v])
+    expected = bits * sum(n * float(Phi(sp.Rational(-n, 4)).evalf()) for n in range(1, 2**bits))
+    if target == "c":
+        got = compiled(source, "f", tmp_path)(ctypes.c_double(bits), ctypes.c_double(0.25))
+    else:
+        got = np.asarray(defined(source)(*map(converter(target), (float(bits), [0.25, 0.25]))))
+    np.testing.assert_allclose(got, expected, rtol=1e-13)
+
+
 def test_equal_sums_are_computed_once() -> None:
     for target in TARGETS:
         for expr in (xhat, catalog()["batchnorm.jacobian"].closed_form):

@@ -35,6 +35,30 @@ def test_integrals_with_kinks_and_tails(integral: sp.Integral, expected: sp.Expr
 
 
 @pytest.mark.parametrize(
+    ("function", "low", "expected"),
+    [
+        (phi(v), a, -phi(a)),  # an end moves
+        (sp.Heaviside(v - a, 0) * phi(v), -sp.oo, -phi(a)),  # a jump moves
+        (sp.Max(0, a * v - 1) * phi(v), -sp.oo, phi(1 / a)),  # a kink moves, and the integrand
+        (v * sp.exp(-a * v), 0, -2 / a**3),  # the decay changes, and with it the tail
+        (sp.Heaviside(v - a, 0) * phi(v), 2, sp.S.Zero),  # a jump outside
+    ],
+)
+def test_derivatives_of_integrals(function: sp.Expr, low: sp.Expr, expected: sp.Expr) -> None:
+    evaluator, point = Evaluator(), {a: sp.Rational(5, 7)}
+    derivative = sp.Derivative(sp.Integral(function, (v, low, sp.oo)), a)
+    found, wanted = evaluator.at(derivative, point), evaluator.at(expected, point)
+    assert evaluator.numbers.agree(found, wanted)
+    assert not evaluator.numbers.agree(found, wanted + evaluator.numbers.rational(sp.Rational(1, 10**40)))
+
+
+def test_second_derivatives_of_integrals_are_refused() -> None:
+    integral = sp.Integral(phi(v), (v, a, sp.oo))
+    with pytest.raises(Unevaluable, match="only the first derivative"):
+        Evaluator().at(sp.Derivative(integral, a, a), {a: sp.S.One})
+
+
+@pytest.mark.parametrize(
     "integral",
     [
         sp.Integral(sp.sqrt(v), (v, -1, 1)),

@@ -58,7 +58,7 @@ def mutants(expr: sp.Expr) -> Iterator[sp.Expr]:
     only_first = isinstance(expr, sp.Sum | sp.Integral | Root | sp.Heaviside)
     for index in range(1 if only_first else len(expr.args)):
         changes = mutants(expr.args[index])
-        if isinstance(expr, Root | sp.Heaviside):
-            next(changes)  # a positive factor moves neither a root nor a step
+        if isinstance(expr, Root | sp.Heaviside | sp.sign):
+            next(changes)  # a positive factor moves neither a root nor a step, nor a sign
         for changed in changes:
             yield expr.func(*expr.args[:index], changed, *expr.args[index + 1 :])

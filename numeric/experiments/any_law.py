@@ -1,0 +1,119 @@
+"""The logistic law: symmetric, and none of those that formulas are worked out for.
+
+What is claimed for every symmetric law is tested with it. Its scale is 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from scipy.integrate import quad
+
+from numeric.monte_carlo import Array, Estimate, Moments
+
+
+def density(w: float) -> float:
+    """The density.
+
+    Examples
+    --------
+    >>> density(0.0)
+    0.25
+    """
+    decay = np.exp(-abs(w))
+    return float(decay / (1 + decay) ** 2)
+
+
+def distribution(w: float) -> float:
+    """The distribution function.
+
+    Examples
+    --------
+    >>> distribution(0.0)
+    0.5
+    """
+    return float(1 / (1 + np.exp(-w)))
+
+
+def fill(rng: np.random.Generator, z: Array) -> None:
+    """Independent draws in the first row of z."""
+    z[0] = rng.logistic(size=z.shape[1])
+
+
+@dataclass(frozen=True)
+class TernaryDraws:
+    """Of each weight: whether it becomes 1, and whether it becomes -1.
+
+    Parameters
+    ----------
+    delta
+        Threshold, at least 0.
+    """
+
+    delta: float
+    dimension = 1
+    points = 1
+    statistics = 2
+
+    def __post_init__(self) -> None:
+        _require(self.delta)
+
+    def fill(self, rng: np.random.Generator, z: Array) -> None:
+        fill(rng, z)
+
+    def observe(self, z: Array, point: int, out: Array) -> None:
+        np.greater(z[0], self.delta, out=out[0], casting="unsafe")
+        np.less(z[0], -self.delta, out=out[1], casting="unsafe")
+
+
+def _require(delta: float) -> None:
+    if not delta >= 0:
+        raise ValueError(f"delta must be at least 0, got {delta}")
+
+
+Shares = Callable[[Sequence[float]], float]
+
+QUANTITIES: Mapping[str, Shares] = {
+    "p_plus": lambda t: t[0],
+    "p_zero": lambda t: 1 - t[0] - t[1],
+    "mean": lambda t: t[0] - t[1],
+    "variance": lambda t: t[0] + t[1] - (t[0] - t[1]) ** 2,
+}
+"""What follows from the shares of 1 and of -1."""
+
+
+def estimates(moments: Moments, share: float = 1.0) -> Mapping[str, Estimate]:
+    """The ``QUANTITIES`` from the moments of :class:`TernaryDraws`."""
+    return {
+        name: moments.of(lambda t, quantity=quantity: float(quantity(t)), share)  # type: ignore[misc]
+        for name, quantity in QUANTITIES.items()
+    }
+
+
+def probability(low: float, high: float) -> float:
+    """Probability of a weight between two ends, by quadrature of the density.
+
+    Examples
+    --------
+    >>> round(probability(-np.inf, 0.0), 14)
+    0.5
+    """
+    steps = (-40.0, -20.0, -8.0, -3.0, -1.0, 0.0, 1.0, 3.0, 8.0, 20.0, 40.0)
+    cuts = [max(low, steps[0]), *(cut for cut in steps if low < cut < high), min(high, steps[-1])]
+    return float(sum(quad(density, a, b, epsabs=0.0, epsrel=1e-13)[0] for a, b in pairwise(cuts) if a < b))
+
+
+def by_quadrature(delta: float) -> Mapping[str, float]:
+    """The ``QUANTITIES`` at a threshold.
+
+    Examples
+    --------
+    >>> abs(by_quadrature(0.8)["mean"]) < 1e-15
+    True
+    """
+    _require(delta)
+    shares = probability(delta, np.inf), probability(-np.inf, -delta)
+    return {name: quantity(shares) for name, quantity in QUANTITIES.items()}

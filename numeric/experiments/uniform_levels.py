@@ -1,0 +1,84 @@
+"""Weights rounded to the nearest of 2^b equally spaced levels, simulated: draw, clip, round, average."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from numeric.experiments import any_law, ternary
+from numeric.experiments.dorefa import quantise
+from numeric.experiments.integrals import nearest_levels
+from numeric.monte_carlo import Array, Estimate, Moments
+
+
+def nearest_level(weights: Array, largest: float, bits: int) -> Array:
+    """The nearest of ``2**bits`` levels from ``-largest`` to ``largest``; beyond the ends, the end.
+
+    Examples
+    --------
+    >>> nearest_level(np.array([-7.0, -0.1, 0.1, 0.7]), 1.5, 2)
+    array([-1.5, -0.5,  0.5,  0.5])
+    """
+    if not largest > 0:
+        raise ValueError(f"largest must be positive, got {largest}")
+    return np.asarray(largest * quantise(np.clip(weights / largest, -1.0, 1.0), bits))
+
+
+@dataclass(frozen=True)
+class LevelDraws:
+    """Of each weight: the level that it is rounded to, and its square.
+
+    Parameters
+    ----------
+    distribution
+        One of :data:`numeric.experiments.ternary.DISTRIBUTIONS`, or ``"logistic"``, of scale 1.
+    sigma
+        Standard deviation of the weights; not used for the logistic law.
+    largest
+        The largest level, positive.
+    bits
+        Numbers of bits, at least 1 each, which share the draws.
+    """
+
+    distribution: str
+    sigma: float
+    largest: float
+    bits: tuple[int, ...]
+    statistics = 2
+
+    @property
+    def dimension(self) -> int:
+        return 2 if self.distribution == "laplace" else 1
+
+    @property
+    def points(self) -> int:
+        return len(self.bits)
+
+    def fill(self, rng: np.random.Generator, z: Array) -> None:
+        if self.distribution == "logistic":
+            any_law.fill(rng, z)
+        else:
+            ternary.fill(rng, self.distribution, z)
+            z *= self.sigma
+
+    def observe(self, z: Array, point: int, out: Array) -> None:
+        out[0] = nearest_level(z[0], self.largest, self.bits[point])
+        np.square(out[0], out=out[1])
+
+
+def variance(moments: Moments, share: float = 1.0) -> Estimate:
+    """Variance of the rounded weights, from the moments of :class:`LevelDraws`; with one bit nothing varies."""
+    return moments.of(lambda t: float(t[1] - t[0] ** 2), share)
+
+
+def variance_of_any_law(largest: float, bits: int) -> float:
+    """Variance of rounded weights of the logistic law, by quadrature of its density from threshold to threshold."""
+    thresholds, levels = nearest_levels(bits, largest)
+    ends = [-np.inf, *map(float, thresholds), np.inf]
+    shares = [any_law.probability(low, high) for low, high in pairwise(ends)]
+    mean, square = (
+        sum(share * float(level) ** k for share, level in zip(shares, levels, strict=True)) for k in (1, 2)
+    )
+    return square - mean**2

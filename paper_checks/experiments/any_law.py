@@ -1,0 +1,64 @@
+"""What holds for every symmetric law, for one that nothing was derived for: the logistic law."""
+
+from __future__ import annotations
+
+from numeric.experiments import any_law
+from numeric.experiments.uniform_levels import LevelDraws, variance, variance_of_any_law
+from numeric.monte_carlo import Estimate, Moments
+from paper_checks.experiments.measurement import (
+    QUADRATURE,
+    AnyExperiment,
+    Experiment,
+    Measurement,
+    Sampled,
+    Values,
+)
+
+_DELTA = 0.7
+_LARGEST, _BITS = 2.5, (2, 4)
+_VARIED = ("p_plus", "p_zero", "variance")
+_LEVELS = "uniform_levels.variance"
+
+
+def _measurement(formula: str, point: Values, found: Estimate | float) -> Measurement:
+    return Measurement(formula, point, found, tolerance=QUADRATURE, distribution=any_law.distribution)
+
+
+def _ternary() -> Sampled:
+    """Shares of ternary weights."""
+
+    def measurements(number: int, moments: Moments, share: float) -> list[Measurement]:
+        found = any_law.estimates(moments, share)
+        return [_measurement(f"ternary.{name}", {"delta": _DELTA}, found[name]) for name in _VARIED]
+
+    return Sampled(tuple(f"ternary.{name}" for name in _VARIED), any_law.TernaryDraws(_DELTA), measurements)
+
+
+def _uniform_levels() -> Sampled:
+    """The variance of weights rounded to 2^b levels."""
+
+    def measurements(number: int, moments: Moments, share: float) -> list[Measurement]:
+        return [_measurement(_LEVELS, {"c": _LARGEST, "b": _BITS[number]}, variance(moments, share))]
+
+    return Sampled((_LEVELS,), LevelDraws("logistic", 1.0, _LARGEST, _BITS), measurements)
+
+
+def _by_quadrature() -> Experiment:
+    """All of it by integrals of the density, and the mean, which is zero."""
+
+    def run(seed: int, stream: int) -> list[Measurement]:
+        ternary = any_law.by_quadrature(_DELTA)
+        return [
+            *[_measurement(f"ternary.{name}", {"delta": _DELTA}, value) for name, value in ternary.items()],
+            *[
+                _measurement(_LEVELS, {"c": _LARGEST, "b": b}, variance_of_any_law(_LARGEST, b))
+                for b in (1, *_BITS)
+            ],
+        ]
+
+    return Experiment((*(f"ternary.{name}" for name in any_law.QUANTITIES), _LEVELS), run)
+
+
+def experiments() -> tuple[AnyExperiment, ...]:
+    """Those of laws that are not specified."""
+    return _ternary(), _uniform_levels(), _by_quadrature()

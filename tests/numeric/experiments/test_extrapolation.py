@@ -1,0 +1,49 @@
+"""Extrapolation to a step of zero and to infinity."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from numeric.experiments import extrapolation, relu_derivatives
+from numeric.sampling import sample
+
+
+def test_polynomials_are_extrapolated_exactly() -> None:
+    places = [3.0, -1.0, 0.5, 2.0]
+    assert extrapolation.at_zero(places, [7 - x + 4 * x**3 for x in places]) == pytest.approx(7, rel=1e-14)
+
+
+@pytest.mark.parametrize("at", [-2.0, 0.0, 0.3])
+def test_derivatives_of_a_known_function(at: float) -> None:
+    assert extrapolation.derivative(math.sin, at, 0.1, 4) == pytest.approx(math.cos(at), rel=1e-12)
+
+
+def test_mills_ratio_far_out() -> None:
+    def ratio(x: float) -> float:
+        return x * math.exp(x**2 / 2) * math.sqrt(math.pi / 2) * math.erfc(x / math.sqrt(2))
+
+    assert extrapolation.limit(ratio, [8.0, 10.0, 13.0, 16.0, 20.0, 25.0]) == pytest.approx(1, abs=1e-9)
+    assert abs(ratio(25.0) - 1) > 1e-3
+
+
+@pytest.mark.parametrize("symbol", ["gamma", "beta"])
+def test_draws_and_quadrature_give_one_derivative(symbol: str) -> None:
+    (moments,) = sample(relu_derivatives.DerivativeDraws(((-1.2, 0.7),)), 2_000_000, seed=1)
+    for name in ("mean", "second_moment", "variance"):
+        drawn = relu_derivatives.estimates(moments)[f"{name}_in_{symbol}"]
+        exact = relu_derivatives.derivative_by_quadrature(f"{name}_after_batchnorm", symbol, -1.2, 0.7)
+        assert not drawn.refutes(exact, comparisons=60)
+        assert drawn.refutes(exact * (1 + 2 * drawn.resolution(60)), comparisons=60)
+
+
+def test_bad_arguments_are_named() -> None:
+    with pytest.raises(ValueError, match="step must be positive, got 0"):
+        extrapolation.derivative(math.sin, 0.0, 0.0)
+    with pytest.raises(ValueError, match="values must be as many as places"):
+        extrapolation.at_zero([1.0, 2.0], [1.0])
+    with pytest.raises(ValueError, match="symbol must be 'gamma' or 'beta', got 'a'"):
+        relu_derivatives.derivative_by_quadrature("mean", "a", 1.0, 0.0)
+    with pytest.raises(ValueError, match="gamma must not be 0"):
+        relu_derivatives.DerivativeDraws(((0.0, 1.0),))
