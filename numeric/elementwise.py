@@ -22,7 +22,8 @@ def blockwise(kernel: Callable[..., Any], *arguments: NDArray[Any], outputs: int
     Parameters
     ----------
     kernel
-        Takes one-dimensional arrays and returns one, or a tuple of them when ``outputs`` is more than 1.
+        Takes one-dimensional arrays and returns one, or a tuple of them when ``outputs`` is more than 1. Its keyword
+        ``narrow`` says that arguments and results are float32, for which plain float64 is precise enough in many places.
     arguments
         Arrays of one type, float32 or float64.
     outputs
@@ -30,7 +31,7 @@ def blockwise(kernel: Callable[..., Any], *arguments: NDArray[Any], outputs: int
     """
     shape = np.broadcast_shapes(*[argument.shape for argument in arguments])
     results = [np.empty(shape, arguments[0].dtype) for _ in range(outputs)]
-    count = len(arguments)
+    count, narrow = len(arguments), arguments[0].dtype == np.float32
     blocks: Any = np.nditer(
         [*arguments, *results],
         flags=["external_loop", "buffered", "zerosize_ok"],
@@ -41,7 +42,7 @@ def blockwise(kernel: Callable[..., Any], *arguments: NDArray[Any], outputs: int
     )
     with np.errstate(all="ignore"), blocks:
         for block in blocks:
-            values = kernel(*[x[:1] if x.strides == (0,) else x for x in block[:count]])
+            values = kernel(*[x[:1] if x.strides == (0,) else x for x in block[:count]], narrow=narrow)
             for target, value in zip(block[count:], values if outputs > 1 else (values,), strict=True):
                 target[...] = value
     finished = tuple(result[()] for result in results)

@@ -35,6 +35,8 @@ from numeric.error_free import two_product
 
 Block = NDArray[np.float64]
 
+_ROUNDINGS = 2.0**-50
+"""More than two or three roundings of a quotient of at most 1."""
 _ROOM = 500
 """Alpha is brought to about 2^500, so that the smallest quotient x/alpha stays normal on the way."""
 
@@ -49,9 +51,20 @@ def quantised(x: ArrayLike, alpha: ArrayLike, bits: int) -> Any:
     """
     steps = np.array([2.0 ** require_bits(bits) - 1])
 
-    def kernel(x: Block, alpha: Block) -> Block:
-        level, _, _ = _nearest_level(x, alpha, steps)
-        return alpha * (level / steps)
+    def kernel(x: Block, alpha: Block, narrow: bool) -> Block:
+        place = np.clip(x, 0.0, alpha)
+        place /= alpha
+        place *= steps
+        level = np.rint(place)
+        place -= level
+        doubtful = np.abs(place, out=place) > 0.5 - steps * _ROUNDINGS
+        if doubtful.any():
+            at = np.flatnonzero(doubtful)
+            there = (np.broadcast_to(argument, place.shape)[at] for argument in (x, alpha))
+            level[at] = _nearest_level(*there, steps)[0]
+        level /= steps
+        level *= alpha
+        return level
 
     return blockwise(kernel, *_checked(x, alpha))
 
@@ -66,7 +79,7 @@ def grad_alpha(x: ArrayLike, alpha: ArrayLike, bits: int) -> Any:
     """
     steps = np.array([2.0 ** require_bits(bits) - 1])
 
-    def kernel(x: Block, alpha: Block) -> Block:
+    def kernel(x: Block, alpha: Block, narrow: bool) -> Block:
         _, remainder, scaled = _nearest_level(x, alpha, steps)
         remainder /= steps * scaled
         remainder += x >= alpha
@@ -77,14 +90,18 @@ def grad_alpha(x: ArrayLike, alpha: ArrayLike, bits: int) -> Any:
 
 def grad_alpha_original(x: ArrayLike, alpha: ArrayLike) -> Any:
     """Original PACT gradient in alpha, that of the clip alone."""
-    return blockwise(lambda x, alpha: _or_nan((x >= alpha).astype(np.float64), x + alpha), *_checked(x, alpha))
+
+    def kernel(x: Block, alpha: Block, narrow: bool) -> Block:
+        return _or_nan((x >= alpha).astype(np.float64), x, alpha)
+
+    return blockwise(kernel, *_checked(x, alpha))
 
 
 def grad_input(x: ArrayLike, alpha: ArrayLike) -> Any:
     """Gradient of the quantised activation in x."""
 
-    def kernel(x: Block, alpha: Block) -> Block:
-        return _or_nan(((x >= 0) & (x < alpha)).astype(np.float64), x + alpha)
+    def kernel(x: Block, alpha: Block, narrow: bool) -> Block:
+        return _or_nan(((x >= 0) & (x < alpha)).astype(np.float64), x, alpha)
 
     return blockwise(kernel, *_checked(x, alpha))
 
@@ -98,10 +115,11 @@ def _checked(x: ArrayLike, alpha: ArrayLike) -> list[NDArray[Any]]:
     return [x, alpha]
 
 
-def _or_nan(values: Block, where_nan: Block) -> Block:
-    undefined = np.isnan(where_nan)
-    if undefined.any():
-        values[undefined] = np.nan
+def _or_nan(values: Block, *arguments: Block) -> Block:
+    for argument in arguments:
+        undefined = np.isnan(argument)
+        if undefined.any():
+            values[np.broadcast_to(undefined, values.shape)] = np.nan
     return values
 
 
@@ -113,7 +131,7 @@ def _nearest_level(x: Block, alpha: Block, steps: Block) -> tuple[Block, Block, 
     product, rounding = two_product(x, steps)
     level = np.rint(product / alpha_scaled)
     high, low = _remainder(level, alpha_scaled, product, rounding)
-    doubtful = np.abs(high) > 0.499 * alpha_scaled
+    doubtful = np.abs(high) > (0.5 - steps * _ROUNDINGS) * alpha_scaled
     if doubtful.any():
         at = np.flatnonzero(doubtful)
         alpha_there = np.broadcast_to(alpha_scaled, x.shape)[at]

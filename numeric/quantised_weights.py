@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from numeric.arguments import real_arrays, require_bits, require_positive
 from numeric.elementwise import blockwise
-from numeric.error_free import two_product, two_sum
+from numeric.error_free import halves, two_product, two_sum
 from numeric.scaled_normal import FARTHEST, shift_ratio
 from numeric.ternary import TAILS
 
@@ -55,12 +55,12 @@ def variance(sigma: ArrayLike, clip: ArrayLike, bits: int, distribution: str) ->
     require_positive("sigma", sigma)
     require_positive("clip", clip)
 
-    def kernel(sigma: Block, clip: Block) -> Block:
-        ratio, ratio_rest = _step_over_sigma(sigma, clip, np.array([float(steps)]))
+    def kernel(sigma: Block, clip: Block, narrow: bool) -> Block:
+        ratio, upper, lower = _step_over_sigma(sigma, clip, np.array([float(steps)]))
         total, rounding = np.zeros(1), np.zeros(1)
         for j in range(steps // 2, 0, -1):
-            threshold, rest = two_product(ratio, np.array([float(j)]))
-            rest += j * ratio_rest
+            threshold = j * ratio
+            rest = None if narrow else (j * upper - threshold) + j * lower
             total, error = two_sum(total, j * tail(np.minimum(threshold, FARTHEST), rest))
             rounding = rounding + error
         return clip * (clip * ((1 + 16 * (total + rounding)) / float(steps) ** 2))
@@ -68,9 +68,10 @@ def variance(sigma: ArrayLike, clip: ArrayLike, bits: int, distribution: str) ->
     return blockwise(kernel, sigma, clip)
 
 
-def _step_over_sigma(sigma: Block, clip: Block, steps: Block) -> tuple[Block, Block]:
-    """``2 clip/(steps sigma)``, and its rounding error."""
+def _step_over_sigma(sigma: Block, clip: Block, steps: Block) -> tuple[Block, Block, Block]:
+    """``2 clip/(steps sigma)``, and the same again as the sum of its upper half and what is left."""
     mantissa, exponent = np.frexp(sigma)
     product, rounding = two_product(mantissa, steps)
-    at = shift_ratio(np.ldexp(clip, 1 - exponent), product)
-    return at.a, at.rest - at.a * (rounding / product)
+    at = shift_ratio(np.ldexp(clip, 1 - exponent), product, narrow=False)
+    upper, lower = halves(at.a)
+    return at.a, upper, lower + (at.rest - at.a * (rounding / product))

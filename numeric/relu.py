@@ -184,11 +184,11 @@ def _replaced(values: Block, where: Any, by: Callable[[], Any]) -> Block:
     return values
 
 
-def _tabulated(function: Function, power: int, limit: Limit) -> Callable[[Block, Block], Block]:
+def _tabulated(function: Function, power: int, limit: Limit) -> Callable[[Block, Block, bool], Block]:
     """A power of sigma times a function of a, with its limit where mu/sigma is large."""
 
-    def kernel(mu: Block, sigma: Block) -> Block:
-        at = shift_ratio(mu, sigma)
+    def kernel(mu: Block, sigma: Block, narrow: bool) -> Block:
+        at = shift_ratio(mu, sigma, narrow)
         values = value(function, at.a, at.rest).times(at, power)
         return _replaced(values, at.a >= RIGHT, lambda: limit(mu, sigma))
 
@@ -205,37 +205,37 @@ _c2 = _tabulated(truncated_moments.second_moment, 0, lambda mu, sigma: 1 + (mu /
 _c2_variance = _tabulated(truncated_moments.variance, 0, lambda mu, sigma: np.ones_like(mu))
 
 
-def _gate_gradient(mu: Block, sigma: Block) -> tuple[Block, Block]:
-    at = shift_ratio(mu, sigma)
+def _gate_gradient(mu: Block, sigma: Block, narrow: bool) -> tuple[Block, Block]:
+    at = shift_ratio(mu, sigma, narrow)
     phi = density(at.a, at.rest)
     over_sigma = Scaled(phi.value / at.mantissa, phi.exponent + at.exponent)
-    return over_sigma.times(at, 0), over_sigma.times_ratio(-mu, at)
+    return over_sigma.times(at, 0), -over_sigma.times_ratio(mu, at)
 
 
-def _mean_gradient(mu: Block, sigma: Block) -> tuple[Block, Block]:
-    at = shift_ratio(mu, sigma)
-    return _gate(mu, sigma), density(at.a, at.rest).times(at, 0)
+def _mean_gradient(mu: Block, sigma: Block, narrow: bool) -> tuple[Block, Block]:
+    at = shift_ratio(mu, sigma, narrow)
+    return _gate(mu, sigma, narrow), density(at.a, at.rest).times(at, 0)
 
 
-def _second_moment_gradient(mu: Block, sigma: Block) -> tuple[Block, Block]:
-    return 2 * _mean(mu, sigma), 2 * _sigma_gate(mu, sigma)
+def _second_moment_gradient(mu: Block, sigma: Block, narrow: bool) -> tuple[Block, Block]:
+    return 2 * _mean(mu, sigma, narrow), 2 * _sigma_gate(mu, sigma, narrow)
 
 
-def _variance_gradient(mu: Block, sigma: Block) -> tuple[Block, Block]:
-    at = shift_ratio(mu, sigma)
+def _variance_gradient(mu: Block, sigma: Block, narrow: bool) -> tuple[Block, Block]:
+    at = shift_ratio(mu, sigma, narrow)
     first = value(truncated_moments.mean, at.a, at.rest)
     first.value[...] = _replaced(first.value, at.a >= RIGHT, lambda: at.a)
-    closed = value(truncated_moments.gate, -at.a, -at.rest)
+    closed = value(truncated_moments.gate, -at.a, None if narrow else -at.rest)
     closed.value[...] = _replaced(closed.value, at.a <= -RIGHT, lambda: np.ones_like(at.a))
     product = Scaled(2 * first.value * closed.value, first.exponent + closed.exponent)
-    return product.times(at, 1), 2 * _half_slope(mu, sigma)
+    return product.times(at, 1), 2 * _half_slope(mu, sigma, narrow)
 
 
-def _ratio(a: Block) -> Block:
+def _ratio(a: Block, narrow: bool) -> Block:
     return _of_ratios(truncated_moments.ratio, a, lambda: np.where(a < 1e8, 1 / (1 + a * a), (1 / a) ** 2))
 
 
-def _ratio_variance(a: Block) -> Block:
+def _ratio_variance(a: Block, narrow: bool) -> Block:
     return _of_ratios(truncated_moments.ratio_variance, a, lambda: np.ones_like(a))
 
 

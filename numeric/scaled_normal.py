@@ -27,12 +27,16 @@ _LN4_HIGH = float(round(_LN4 * 2**40)) / 2**40  # times n < 2^12 it is exact
 _LN4_LOW = float(_LN4 - Decimal(_LN4_HIGH))
 _LOG2_ROOT_E = float(1 / _LN4)
 _NEARLY_UNDERFLOW = 1400.0  # for the square of a
+_NOTHING_IN_FLOAT32 = -450.0  # e to this power times the square of any float32 is zero in float32
 FARTHEST = 1000.0  # where the functions here are zero, or what they tend to, for every sigma
 _ROOM = 200  # powers of two that keep the quotient of a subnormal mu normal
 
 
 class Ratio(NamedTuple):
-    """``a = mu/sigma``, what rounding took from it, and ``sigma = mantissa 2^exponent``; a is cut off far out."""
+    """``a = mu/sigma``, what rounding took from it, and ``sigma = mantissa 2^exponent``; a is cut off far out.
+
+    The rest is None where it is of no consequence.
+    """
 
     a: Block
     rest: Any
@@ -51,17 +55,21 @@ class Scaled(NamedTuple):
         value = self.value
         for _ in range(power):
             value = value * scale.mantissa
-        return np.ldexp(value, power * scale.exponent - self.exponent)
+        return value if scale.rest is None else np.ldexp(value, power * scale.exponent - self.exponent)
 
     def times_ratio(self, mu: Block, scale: Ratio) -> Block:
         """The product with ``mu/sigma``, which may itself be too small to be held; beyond some size it is cut off."""
+        if scale.rest is None:
+            return self.value * scale.a
         far = np.ldexp(FARTHEST, _ROOM)
         ratio = np.clip(np.ldexp(mu, _ROOM - scale.exponent), -far, far) / scale.mantissa
         return np.ldexp(self.value * ratio, -self.exponent - _ROOM)
 
 
-def shift_ratio(mu: Block, sigma: Block) -> Ratio:
-    """``mu/sigma`` for any double and any positive one."""
+def shift_ratio(mu: Block, sigma: Block, narrow: bool) -> Ratio:
+    """``mu/sigma`` for any double and any positive one; the plain quotient where both come from float32."""
+    if narrow:
+        return Ratio(np.clip(mu / sigma, -FARTHEST, FARTHEST), None, sigma, 0)
     mantissa, exponent = np.frexp(sigma)
     mu = np.clip(np.ldexp(mu, -exponent), -FARTHEST, FARTHEST)
     if sigma.size == 1 and mantissa[0] == 0.5:  # a power of two
@@ -79,7 +87,8 @@ def value(function: Function, a: Block, rest: Any = 0.0) -> Scaled:
     piece = np.floor(x)
     x -= piece
     x -= 0.5
-    x += PER_UNIT * rest
+    if rest is not None:
+        x += PER_UNIT * rest
     polynomial = _polynomial(table(function), piece.astype(np.intp) - LEFT * PER_UNIT, x)
     if function not in PROPORTIONAL_TO_E:
         return Scaled(polynomial, 0)
@@ -110,6 +119,8 @@ def _polynomial(coefficients: Block, index: NDArray[np.intp], x: Block) -> Block
 
 def _gaussian(a: Block, rest: Any) -> tuple[Block, Any]:
     """exp(-(a + rest)^2/2) as ``value 2^-n``."""
+    if rest is None:
+        return np.exp(np.maximum(-0.5 * (a * a), _NOTHING_IN_FLOAT32)), 0
     high, low = halves(a)
     low += rest
     low *= a + high

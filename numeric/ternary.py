@@ -34,7 +34,7 @@ from scipy.special import erf
 from numeric import truncated_moments
 from numeric.arguments import real_arrays, require_nonnegative, require_positive
 from numeric.elementwise import blockwise
-from numeric.error_free import two_product, two_sum
+from numeric.error_free import halves, two_product, two_sum
 from numeric.scaled_normal import shift_ratio, value
 from numeric.truncated_moments import LEFT, root_two_pi, tail
 
@@ -91,7 +91,7 @@ def optimal_scale(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
 def mean_abs(sigma: ArrayLike, distribution: str) -> Any:
     """E\\|w\\|: the scale of least error of sign weights."""
     factor = _of_law(_mean_abs(), distribution)
-    return _of_sigma(lambda sigma: sigma * factor, sigma)
+    return _of_sigma(lambda sigma, narrow: sigma * factor, sigma)
 
 
 def binary_error(sigma: ArrayLike, distribution: str) -> Any:
@@ -104,7 +104,7 @@ def binary_error(sigma: ArrayLike, distribution: str) -> Any:
     """
     exact = _of_law(_mean_abs_exactly(), distribution)
     factor = float(1 - exact * exact)
-    return _of_sigma(lambda sigma: sigma * (sigma * factor), sigma)
+    return _of_sigma(lambda sigma, narrow: sigma * (sigma * factor), sigma)
 
 
 # --- evaluation --------------------------------------------------------------------------------------------------
@@ -156,9 +156,12 @@ def _mean_abs() -> dict[str, float]:
     return {law: float(number) for law, number in _mean_abs_exactly().items()}
 
 
-def _uniform_p_plus(delta: Block, sigma: Block) -> Block:
-    sigma, exponent = np.frexp(sigma)
+def _uniform_p_plus(delta: Block, sigma: Block, narrow: bool) -> Block:
     first, second, third = _parts(_ROOT_3, 3)
+    if narrow:  # times 24 bits, the upper half of the root is exact
+        upper, lower = halves(first)
+        return np.maximum((sigma * upper - delta) + sigma * (lower + second), 0.0) / (sigma * (2 * first))
+    sigma, exponent = np.frexp(sigma)
     width, rest = two_product(sigma, first)
     more, least = two_product(sigma, second)
     rest, rounding = two_sum(rest, more)
@@ -169,27 +172,29 @@ def _uniform_p_plus(delta: Block, sigma: Block) -> Block:
     return np.maximum(beyond, 0.0) / (2 * width)
 
 
-def _gaussian_p_plus(delta: Block, sigma: Block) -> Block:
-    at = shift_ratio(delta, sigma)
+def _gaussian_p_plus(delta: Block, sigma: Block, narrow: bool) -> Block:
+    at = shift_ratio(delta, sigma, narrow)
     return _gaussian_tail(at.a, at.rest)
 
 
-def _laplace_p_plus(delta: Block, sigma: Block) -> Block:
-    at = shift_ratio(delta, sigma)
+def _laplace_p_plus(delta: Block, sigma: Block, narrow: bool) -> Block:
+    at = shift_ratio(delta, sigma, narrow)
     return _laplace_tail(at.a, at.rest)
 
 
 def _uniform_tail(ratio: Block, rest: Any) -> Block:
     first, second = _parts(_ROOT_3, 2)
-    return np.maximum((first - ratio) + (second - rest), 0.0) / (2 * first)
+    return np.maximum((first - ratio) + (second - (0.0 if rest is None else rest)), 0.0) / (2 * first)
 
 
 def _gaussian_tail(ratio: Block, rest: Any) -> Block:
-    tail_probability = value(truncated_moments.gate, -ratio, -rest)
+    tail_probability = value(truncated_moments.gate, -ratio, None if rest is None else -rest)
     return np.ldexp(tail_probability.value, -tail_probability.exponent)
 
 
 def _laplace_tail(ratio: Block, rest: Any) -> Block:
+    if rest is None:
+        return 0.5 * np.exp(ratio * -float(_ROOT_2))
     first, second = _parts(_ROOT_2, 2)
     exponent, rounding = two_product(ratio, first)
     rounding += ratio * second
@@ -199,19 +204,19 @@ def _laplace_tail(ratio: Block, rest: Any) -> Block:
     return result
 
 
-def _uniform_p_zero(delta: Block, sigma: Block) -> Block:
+def _uniform_p_zero(delta: Block, sigma: Block, narrow: bool) -> Block:
     return np.minimum(delta / sigma / float(_ROOT_3), 1.0)
 
 
-def _gaussian_p_zero(delta: Block, sigma: Block) -> Block:
+def _gaussian_p_zero(delta: Block, sigma: Block, narrow: bool) -> Block:
     return np.asarray(erf(delta / sigma / float(_ROOT_2)))
 
 
-def _laplace_p_zero(delta: Block, sigma: Block) -> Block:
+def _laplace_p_zero(delta: Block, sigma: Block, narrow: bool) -> Block:
     return -np.expm1(delta / sigma * -float(_ROOT_2))
 
 
-def _gaussian_variance_at_ratio(t: Block) -> Block:
+def _gaussian_variance_at_ratio(t: Block, narrow: bool) -> Block:
     t = np.minimum(t, -LEFT)
     first, second = _parts(_mean_abs_exactly()["gaussian"], 2)
     delta, rest = two_product(t, first)
@@ -219,14 +224,14 @@ def _gaussian_variance_at_ratio(t: Block) -> Block:
     return 2 * _gaussian_tail(delta, rest)
 
 
-def _uniform_optimal_scale(delta: Block, sigma: Block) -> Block:
+def _uniform_optimal_scale(delta: Block, sigma: Block, narrow: bool) -> Block:
     scale = 0.5 * delta + sigma * float(_ROOT_3 / 2)
-    scale[np.broadcast_to(_uniform_p_plus(delta, sigma) == 0, scale.shape)] = np.nan
+    scale[np.broadcast_to(_uniform_p_plus(delta, sigma, narrow) == 0, scale.shape)] = np.nan
     return scale
 
 
-def _gaussian_optimal_scale(delta: Block, sigma: Block) -> Block:
-    at = shift_ratio(-delta, sigma)
+def _gaussian_optimal_scale(delta: Block, sigma: Block, narrow: bool) -> Block:
+    at = shift_ratio(-delta, sigma, narrow)
     scale = value(truncated_moments.inverse_mills, np.maximum(at.a, LEFT), at.rest).times(at, 1)
     far = at.a < LEFT
     if far.any():
@@ -254,12 +259,12 @@ _P_ZERO: dict[str, Kernel] = {
     "laplace": _laplace_p_zero,
 }
 _VARIANCE_AT_RATIO: dict[str, Kernel] = {
-    "uniform": lambda t: np.maximum(1 - 0.5 * t, 0.0),
+    "uniform": lambda t, narrow: np.maximum(1 - 0.5 * t, 0.0),
     "gaussian": _gaussian_variance_at_ratio,
-    "laplace": lambda t: np.exp(-t),
+    "laplace": lambda t, narrow: np.exp(-t),
 }
 _OPTIMAL_SCALE: dict[str, Kernel] = {
     "uniform": _uniform_optimal_scale,
     "gaussian": _gaussian_optimal_scale,
-    "laplace": lambda delta, sigma: delta + sigma * float(1 / _ROOT_2),
+    "laplace": lambda delta, sigma, narrow: delta + sigma * float(1 / _ROOT_2),
 }
