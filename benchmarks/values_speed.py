@@ -174,7 +174,9 @@ def main() -> None:
         for name, functions in cases(mu.astype(dtype), sigma.astype(dtype)).items():
             if wanted in name:
                 fast, plain = best(*functions)
-                print(f"{name:48}{np.dtype(dtype).name:9}{fast:7.1f}{plain:7.1f}{fast / plain:7.2f}", flush=True)
+                print(
+                    f"{name:48}{np.dtype(dtype).name:9}{fast:7.1f}{plain:7.1f}{fast / plain:7.2f}", flush=True
+                )
 
 
 if __name__ == "__main__":

@@ -6,12 +6,12 @@ import operator
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 MOST_BITS = 32
 
 
-def real_arrays(**arguments: ArrayLike) -> list[NDArray[Any]]:
+def real_arrays(**arguments: Any) -> list[NDArray[Any]]:
     """The arguments as arrays of one type: float32 where NumPy would compute in float32 or float16, else float64.
 
     Python numbers take the type of the arrays that they meet, as in NumPy.

@@ -23,7 +23,7 @@ def blockwise(kernel: Callable[..., Any], *arguments: NDArray[Any], outputs: int
     ----------
     kernel
         Takes one-dimensional arrays and returns one, or a tuple of them when ``outputs`` is more than 1. Its keyword
-        ``narrow`` says that arguments and results are float32, for which plain float64 is precise enough in many places.
+        ``narrow`` says that arguments and results are float32, for which plain float64 is often precise enough.
     arguments
         Arrays of one type, float32 or float64.
     outputs
@@ -32,10 +32,11 @@ def blockwise(kernel: Callable[..., Any], *arguments: NDArray[Any], outputs: int
     shape = np.broadcast_shapes(*[argument.shape for argument in arguments])
     results = [np.empty(shape, arguments[0].dtype) for _ in range(outputs)]
     count, narrow = len(arguments), arguments[0].dtype == np.float32
+    access: Any = [["readonly"]] * count + [["writeonly"]] * outputs
     blocks: Any = np.nditer(
         [*arguments, *results],
         flags=["external_loop", "buffered", "zerosize_ok"],
-        op_flags=[["readonly"]] * count + [["writeonly"]] * outputs,  # type: ignore[arg-type]
+        op_flags=access,
         op_dtypes=[np.float64] * (count + outputs),
         casting="same_kind",
         buffersize=BLOCK,

@@ -18,8 +18,8 @@ Evaluation: the remainder :math:`q\alpha - nx` is formed without rounding error.
 :math:`n\alpha` it is the gradient, which as a difference of quotients would have lost its digits.
 
 Arguments broadcast; float32 stays float32. NaN gives NaN, and x may be infinite. An alpha that is not positive and
-finite, and bits that are not an integer from 1 to 32, are refused with ValueError. Errors stated are the largest found
-by ``benchmarks/accuracy.py``.
+finite, and bits that are not an integer from 1 to 32, are refused with ValueError. The errors stated are
+the largest that ``benchmarks/accuracy.py`` found, rounded up.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ _ROOM = 500
 def quantised(x: ArrayLike, alpha: ArrayLike, bits: int) -> Any:
     """The quantised activation.
 
+    Error: at most 1.5 ulp (float32: 0.51).
+
     Examples
     --------
     >>> quantised([-1.0, 0.5, 1.5, 9.0], 3.0, 2).tolist()  # 0.5 and 1.5 are half-way: to the even level
@@ -60,8 +62,8 @@ def quantised(x: ArrayLike, alpha: ArrayLike, bits: int) -> Any:
         doubtful = np.abs(place, out=place) > 0.5 - steps * _ROUNDINGS
         if doubtful.any():
             at = np.flatnonzero(doubtful)
-            there = (np.broadcast_to(argument, place.shape)[at] for argument in (x, alpha))
-            level[at] = _nearest_level(*there, steps)[0]
+            x, alpha_there = (np.broadcast_to(argument, place.shape)[at] for argument in (x, alpha))
+            level[at] = _nearest_level(x, alpha_there, steps)[0]
         level /= steps
         level *= alpha
         return level
@@ -71,6 +73,8 @@ def quantised(x: ArrayLike, alpha: ArrayLike, bits: int) -> Any:
 
 def grad_alpha(x: ArrayLike, alpha: ArrayLike, bits: int) -> Any:
     """Calibrated gradient of the quantised activation in alpha.
+
+    Error: at most 3 ulp (float32: 0.51).
 
     Examples
     --------
@@ -89,7 +93,10 @@ def grad_alpha(x: ArrayLike, alpha: ArrayLike, bits: int) -> Any:
 
 
 def grad_alpha_original(x: ArrayLike, alpha: ArrayLike) -> Any:
-    """Original PACT gradient in alpha, that of the clip alone."""
+    """Original PACT gradient in alpha, that of the clip alone.
+
+    Error: at most 0 ulp (float32: 0).
+    """
 
     def kernel(x: Block, alpha: Block, narrow: bool) -> Block:
         return _or_nan((x >= alpha).astype(np.float64), x, alpha)
@@ -98,7 +105,10 @@ def grad_alpha_original(x: ArrayLike, alpha: ArrayLike) -> Any:
 
 
 def grad_input(x: ArrayLike, alpha: ArrayLike) -> Any:
-    """Gradient of the quantised activation in x."""
+    """Gradient of the quantised activation in x.
+
+    Error: at most 0 ulp (float32: 0).
+    """
 
     def kernel(x: Block, alpha: Block, narrow: bool) -> Block:
         return _or_nan(((x >= 0) & (x < alpha)).astype(np.float64), x, alpha)
@@ -151,4 +161,4 @@ def _overshoot(level: Block, high: Block, low: Block, alpha: Block) -> Block:
     """1 or -1 where the level is not the nearest, or at a tie not the even one."""
     side = np.sign(high)
     excess = (np.abs(high) - 0.5 * alpha) + side * low
-    return side * ((excess > 0) | ((excess == 0) & (level % 2 == 1)))
+    return np.asarray(side * ((excess > 0) | ((excess == 0) & (level % 2 == 1))))

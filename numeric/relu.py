@@ -19,7 +19,8 @@ Evaluation: these forms cancel where a < 0, and the variance where a > 0, so tha
 (`numeric.truncated_moments`); where a >= 9 it is what it tends to.
 
 Arguments broadcast; float32 stays float32. NaN gives NaN, and mu may be infinite. A standard deviation that is not
-positive and finite is refused with ValueError. Errors stated are the largest found by ``benchmarks/accuracy.py``.
+positive and finite is refused with ValueError. The errors stated are the largest
+that ``benchmarks/accuracy.py`` found, rounded up.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ Limit = Callable[[Block, Block], Block]
 def gate_probability(mu: ArrayLike, sigma: ArrayLike = 1.0) -> Any:
     """P(y > 0).
 
+    Error: at most 3 ulp (float32: 0.51).
+
     Examples
     --------
     >>> float(gate_probability(0.0)), round(float(gate_probability(-30.0)) * 1e198, 12)
@@ -56,6 +59,8 @@ def gate_probability(mu: ArrayLike, sigma: ArrayLike = 1.0) -> Any:
 
 def mean(mu: ArrayLike, sigma: ArrayLike = 1.0) -> Any:
     """E ReLU(y).
+
+    Error: at most 3 ulp (float32: 0.51).
 
     Examples
     --------
@@ -68,6 +73,8 @@ def mean(mu: ArrayLike, sigma: ArrayLike = 1.0) -> Any:
 def second_moment(mu: ArrayLike, sigma: ArrayLike = 1.0) -> Any:
     """E ReLU(y)^2.
 
+    Error: at most 4 ulp (float32: 0.51).
+
     Examples
     --------
     >>> float(second_moment(0.0, 2.0))
@@ -78,6 +85,8 @@ def second_moment(mu: ArrayLike, sigma: ArrayLike = 1.0) -> Any:
 
 def variance(mu: ArrayLike, sigma: ArrayLike = 1.0) -> Any:
     """E ReLU(y)^2 - (E ReLU(y))^2.
+
+    Error: at most 3 ulp (float32: 0.51).
 
     Examples
     --------
@@ -91,12 +100,17 @@ def variance(mu: ArrayLike, sigma: ArrayLike = 1.0) -> Any:
 
 
 def gate_probability_gradient(mu: ArrayLike, sigma: ArrayLike = 1.0) -> tuple[Any, Any]:
-    """Derivatives of :func:`gate_probability` in mu and in sigma."""
+    """Derivatives of :func:`gate_probability` in mu and in sigma.
+
+    Error: at most 4 ulp (float32: 0.51).
+    """
     return _gradient(_gate_gradient, mu, sigma)
 
 
 def mean_gradient(mu: ArrayLike, sigma: ArrayLike = 1.0) -> tuple[Any, Any]:
     """Derivatives of :func:`mean` in mu and in sigma.
+
+    Error: at most 3 ulp (float32: 0.51).
 
     Examples
     --------
@@ -107,12 +121,18 @@ def mean_gradient(mu: ArrayLike, sigma: ArrayLike = 1.0) -> tuple[Any, Any]:
 
 
 def second_moment_gradient(mu: ArrayLike, sigma: ArrayLike = 1.0) -> tuple[Any, Any]:
-    """Derivatives of :func:`second_moment` in mu and in sigma."""
+    """Derivatives of :func:`second_moment` in mu and in sigma.
+
+    Error: at most 3 ulp (float32: 0.51).
+    """
     return _gradient(_second_moment_gradient, mu, sigma)
 
 
 def variance_gradient(mu: ArrayLike, sigma: ArrayLike = 1.0) -> tuple[Any, Any]:
-    """Derivatives of :func:`variance` in mu and in sigma."""
+    """Derivatives of :func:`variance` in mu and in sigma.
+
+    Error: at most 4 ulp (float32: 0.51).
+    """
     return _gradient(_variance_gradient, mu, sigma)
 
 
@@ -120,12 +140,17 @@ def variance_gradient(mu: ArrayLike, sigma: ArrayLike = 1.0) -> tuple[Any, Any]:
 
 
 def c1(gamma: ArrayLike, beta: ArrayLike) -> Any:
-    """Factor of the gate on the second moment of a gradient, for a ReLU of ``gamma z + beta``; any sign of gamma."""
+    """Factor of the gate on the second moment of a gradient, for a ReLU of ``gamma z + beta``; any sign of gamma.
+
+    Error: at most 3 ulp (float32: 0.51).
+    """
     return _of_affine(_gate, gamma, beta)
 
 
 def c2(gamma: ArrayLike, beta: ArrayLike) -> Any:
     """Second moment of ReLU(gamma z + beta) over gamma^2.
+
+    Error: at most 3 ulp (float32: 0.51).
 
     Examples
     --------
@@ -136,12 +161,17 @@ def c2(gamma: ArrayLike, beta: ArrayLike) -> Any:
 
 
 def c2_variance(gamma: ArrayLike, beta: ArrayLike) -> Any:
-    """Variance of ReLU(gamma z + beta) over gamma^2."""
+    """Variance of ReLU(gamma z + beta) over gamma^2.
+
+    Error: at most 3 ulp (float32: 0.51).
+    """
     return _of_affine(_c2_variance, gamma, beta)
 
 
 def ratio(a: ArrayLike) -> Any:
     """c1/c2, the gate over the second moment, at ``a = beta/|gamma|``.
+
+    Error: at most 2 ulp (float32: 0.51).
 
     Examples
     --------
@@ -153,7 +183,10 @@ def ratio(a: ArrayLike) -> Any:
 
 
 def ratio_variance(a: ArrayLike) -> Any:
-    """c1/c2 with the variance as c2, at ``a = beta/|gamma|``."""
+    """c1/c2 with the variance as c2, at ``a = beta/|gamma|``.
+
+    Error: at most 2 ulp (float32: 0.51).
+    """
     (a,) = real_arrays(a=a)
     return blockwise(_ratio_variance, a)
 

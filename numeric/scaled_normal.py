@@ -55,7 +55,9 @@ class Scaled(NamedTuple):
         value = self.value
         for _ in range(power):
             value = value * scale.mantissa
-        return value if scale.rest is None else np.ldexp(value, power * scale.exponent - self.exponent)
+        if scale.rest is None:
+            return value
+        return np.asarray(np.ldexp(value, power * scale.exponent - self.exponent))
 
     def times_ratio(self, mu: Block, scale: Ratio) -> Block:
         """The product with ``mu/sigma``, which may itself be too small to be held; beyond some size it is cut off."""
@@ -63,7 +65,7 @@ class Scaled(NamedTuple):
             return self.value * scale.a
         far = np.ldexp(FARTHEST, _ROOM)
         ratio = np.clip(np.ldexp(mu, _ROOM - scale.exponent), -far, far) / scale.mantissa
-        return np.ldexp(self.value * ratio, -self.exponent - _ROOM)
+        return np.asarray(np.ldexp(self.value * ratio, -self.exponent - _ROOM))
 
 
 def shift_ratio(mu: Block, sigma: Block, narrow: bool) -> Ratio:
@@ -107,7 +109,7 @@ def density(a: Block, rest: Any = 0.0) -> Scaled:
 def _polynomial(coefficients: Block, index: NDArray[np.intp], x: Block) -> Block:
     """The polynomials in x whose coefficients stand in a table as `numeric.truncated_moments.table` gives it."""
     first, *middle, last, rest = coefficients
-    total = last.take(index, mode="clip")
+    total: Block = last.take(index, mode="clip")
     for row in middle[::-1]:
         total *= x
         total += row.take(index, mode="clip")

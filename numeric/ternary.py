@@ -16,8 +16,8 @@ Evaluation: the differences and the exponents are formed in two or three doubles
 (`numeric.truncated_moments`).
 
 Arguments broadcast; float32 stays float32. NaN gives NaN, and delta may be infinite. A sigma that is not positive and
-finite, a negative delta or t and an unknown law are refused with ValueError. Errors stated are the largest found by
-``benchmarks/accuracy.py``.
+finite, a negative delta or t and an unknown law are refused with ValueError. The errors stated are the
+largest that ``benchmarks/accuracy.py`` found, rounded up.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ Kernel = Callable[..., Block]
 def p_plus(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
     """P(tern(w) = 1).
 
+    Error: at most 3 ulp (float32: 0.51).
+
     Examples
     --------
     >>> round(float(p_plus(30.0, 1.0, "gaussian")) * 1e198, 12)
@@ -54,17 +56,25 @@ def p_plus(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
 
 
 def p_zero(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
-    """Share of zeros, P(tern(w) = 0)."""
+    """Share of zeros, P(tern(w) = 0).
+
+    Error: at most 4 ulp (float32: 0.51).
+    """
     return _of_threshold(_P_ZERO, delta, sigma, distribution)
 
 
 def variance(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
-    """Variance of ternary weights, 2 P(tern(w) = 1)."""
+    """Variance of ternary weights, 2 P(tern(w) = 1).
+
+    Error: at most 3 ulp (float32: 1).
+    """
     return 2 * p_plus(delta, sigma, distribution)
 
 
 def variance_at_ratio(t: ArrayLike, distribution: str) -> Any:
     """Variance of ternary weights at the threshold ``delta = t E|w|``.
+
+    Error: at most 3 ulp (float32: 0.51).
 
     Examples
     --------
@@ -78,7 +88,9 @@ def variance_at_ratio(t: ArrayLike, distribution: str) -> Any:
 
 
 def optimal_scale(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
-    """Scale of least error at a threshold: the mean of \\|w\\| where \\|w\\| > delta; NaN where no weight is that large.
+    """Scale of least error at a threshold, mean of \\|w\\| where \\|w\\| > delta; NaN where no weight is that large.
+
+    Error: at most 2 ulp (float32: 0.51).
 
     Examples
     --------
@@ -89,13 +101,18 @@ def optimal_scale(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
 
 
 def mean_abs(sigma: ArrayLike, distribution: str) -> Any:
-    """E\\|w\\|: the scale of least error of sign weights."""
+    """E\\|w\\|: the scale of least error of sign weights.
+
+    Error: at most 1.5 ulp (float32: 0.51).
+    """
     factor = _of_law(_mean_abs(), distribution)
     return _of_sigma(lambda sigma, narrow: sigma * factor, sigma)
 
 
 def binary_error(sigma: ArrayLike, distribution: str) -> Any:
     """Least error of sign weights, E(w - s sign(w))^2 at the scale s = E\\|w\\|: sigma^2 - (E\\|w\\|)^2.
+
+    Error: at most 2 ulp (float32: 0.51).
 
     Examples
     --------
@@ -189,7 +206,7 @@ def _uniform_tail(ratio: Block, rest: Any) -> Block:
 
 def _gaussian_tail(ratio: Block, rest: Any) -> Block:
     tail_probability = value(truncated_moments.gate, -ratio, None if rest is None else -rest)
-    return np.ldexp(tail_probability.value, -tail_probability.exponent)
+    return np.asarray(np.ldexp(tail_probability.value, -tail_probability.exponent))
 
 
 def _laplace_tail(ratio: Block, rest: Any) -> Block:

@@ -1,15 +1,17 @@
 """Errors of the fast values, in units in the last place, against ball arithmetic of the catalogue's closed forms.
 
-The closed form (or its derivative, taken by SymPy) is printed as calls of python-flint and evaluated at the very doubles
-that the fast function was given, at a precision that is raised until the ball is narrow.
+The closed form (or its derivative, taken by SymPy) is printed as calls of python-flint and evaluated at the very
+doubles that the fast function was given, at a precision that is raised until the ball is narrow.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
+from itertools import product
 from math import frexp, isinf, ldexp
 from typing import Any
 
@@ -21,6 +23,7 @@ from sympy.printing.pycode import PythonCodePrinter
 
 from derivations import catalog
 from derivations.normal import Phi, phi
+from derivations.pact import b
 from derivations.ternary import K
 from numeric import pact, quantised_weights, relu, ternary
 
@@ -36,21 +39,28 @@ class Subject:
     ----------
     name
         Module and function, and what else tells it apart.
-    function
-        Takes arrays.
+    public
+        The function whose docstring states its errors.
+    values
+        The same as a function of the arrays of the grid.
     reference
-        Builds the function that takes balls, in the same order; built when it is needed.
+        Builds the function of balls, in the same order, when it is needed.
     grid
         Gives arrays of so many points, of one type.
-    bounds
-        The largest errors in float64 and float32, in units in the last place, that the docstring states.
     """
 
     name: str
-    function: Callable[..., Any]
+    public: Callable[..., Any]
+    values: Callable[..., Any]
     reference: Callable[[], Callable[..., arb]]
     grid: Grid
-    bounds: tuple[float, float]
+
+    def bound(self, dtype: Any) -> float:
+        """The largest error that the docstring states for a type."""
+        stated = re.search(r"at most ([\d.]+) ulp \(float32: ([\d.]+)\)", self.public.__doc__ or "")
+        if stated is None:
+            raise LookupError(f"the docstring of {self.name} states no error")
+        return float(stated[1] if dtype == np.float64 else stated[2])
 
 
 @dataclass(frozen=True)
@@ -69,14 +79,15 @@ class Worst:
         return self.error <= self.bound
 
 
-def measure(points: int = 2000, dtype: Any = np.float64, names: str = "") -> list[Worst]:
+def measure(points: int = 2000, dtype: Any = np.float64, names: str = "") -> Iterator[Worst]:
     """The largest error of each function whose name holds ``names``, on a grid over the whole range of the type."""
-    return [_worst(s, points, np.dtype(dtype)) for s in subjects() if names in s.name]
+    return (worst(subject, points, np.dtype(dtype)) for subject in subjects() if names in subject.name)
 
 
-def _worst(subject: Subject, points: int, dtype: Any) -> Worst:
+def worst(subject: Subject, points: int, dtype: Any) -> Worst:
+    """The largest error of a function on its grid."""
     arguments = subject.grid(points, dtype)
-    values = np.broadcast_to(subject.function(*arguments), arguments[0].shape)
+    values = np.asarray(subject.values(*arguments))
     if values.dtype != dtype:
         raise TypeError(f"{subject.name} turns {dtype} into {values.dtype}")
     reference = subject.reference()
@@ -86,11 +97,10 @@ def _worst(subject: Subject, points: int, dtype: Any) -> Worst:
     ]
     where = int(np.argmax(errors))
     at = tuple(float(v[where]) for v in arguments)
-    bound = subject.bounds[0 if dtype == np.float64 else 1]
-    return Worst(subject.name, len(errors), float(errors[where]), at, bound)
+    return Worst(subject.name, len(errors), errors[where], at, subject.bound(dtype))
 
 
-# --- balls ---------------------------------------------------------------------------------------------------------
+# --- balls -----------------------------------------------------------------------------------------------
 
 
 def enclosed(reference: Callable[..., arb], point: list[float]) -> arb:
@@ -118,7 +128,7 @@ def ulps(value: float, ball: arb, dtype: Any) -> float:
     else:
         value_ball = arb(value)
     middle = float(ball.mid()) if abs(ball) < arb(2) ** 1023 else ldexp(1.0, 1023)
-    spacing = max(frexp(middle)[1] - digits, low)
+    spacing = max(frexp(middle)[1] - digits, low) if middle else low
     return float((abs(value_ball - ball) * arb(2) ** -spacing).mid())
 
 
@@ -170,7 +180,9 @@ def in_balls(expr: sp.Expr, *symbols: sp.Symbol) -> Callable[..., arb]:
 
 def _in_fractions(expr: sp.Expr, *symbols: sp.Symbol) -> Callable[..., arb]:
     """A rational expression with rounding, exactly."""
-    function = sp.lambdify(symbols, expr, modules=[{"Round": round, "rational": Fraction}], printer=_printer())
+    function = sp.lambdify(
+        symbols, expr, modules=[{"Round": round, "rational": Fraction}], printer=_printer()
+    )
 
     def evaluate(*values: float) -> arb:
         exact = Fraction(function(*map(Fraction, values)))
@@ -179,7 +191,7 @@ def _in_fractions(expr: sp.Expr, *symbols: sp.Symbol) -> Callable[..., arb]:
     return evaluate
 
 
-# --- grids -----------------------------------------------------------------------------------------------------------
+# --- grids -----------------------------------------------------------------------------------------------
 
 
 def magnitudes(points: int, dtype: Any) -> Array:
@@ -266,7 +278,7 @@ def _as(dtype: Any, values: Array) -> Array:
     return np.clip(values, np.finfo(dtype).min, np.finfo(dtype).max)
 
 
-# --- the functions -----------------------------------------------------------------------------------------------------
+# --- the functions ---------------------------------------------------------------------------------------
 
 mu, a = sp.symbols("mu a", real=True)
 sigma, delta, clip, alpha = sp.symbols("sigma delta clip alpha", positive=True)
@@ -276,7 +288,16 @@ t, x = sp.symbols("t x", real=True)
 def closed_form(name: str) -> sp.Expr:
     """The closed form of the catalogue in the letters of this module."""
     expr = catalog()[name].closed_form
-    here = {"beta": mu, "gamma": sigma, "sigma": sigma, "delta": delta, "a": a, "t": t, "x": x, "alpha": alpha}
+    here = {
+        "beta": mu,
+        "gamma": sigma,
+        "sigma": sigma,
+        "delta": delta,
+        "a": a,
+        "t": t,
+        "x": x,
+        "alpha": alpha,
+    }
     expr = expr.subs(K, 2 / sigma**2)
     return expr.subs({s: here[s.name] for s in expr.free_symbols if s.name in here})
 
@@ -292,105 +313,85 @@ def subjects() -> tuple[Subject, ...]:
     return (*_relu(), *_ternary(), *_quantised(), *_pact())
 
 
-def _relu() -> list[Subject]:
-    def moment(name: str) -> sp.Expr:
-        return {
-            "gate_probability": lambda: closed_form("relu.gate_probability"),
-            "mean": lambda: closed_form("relu.mean_after_batchnorm"),
-            "second_moment": lambda: sigma**2 * closed_form("relu.c2"),
-            "variance": lambda: sigma**2 * closed_form("relu.c2_variance"),
-        }[name]()
+def _moment(name: str) -> sp.Expr:
+    """A moment of ReLU(y) for y of mean mu and standard deviation sigma."""
+    scale, formula = {
+        "gate_probability": (1, "gate_probability"),
+        "mean": (1, "mean_after_batchnorm"),
+        "second_moment": (sigma**2, "c2"),
+        "variance": (sigma**2, "c2_variance"),
+    }[name]
+    return scale * closed_form(f"relu.{formula}")
 
-    found = []
-    for name, bounds in _BOUNDS_OF_MOMENTS.items():
-        found.append(
-            Subject(
-                f"relu.{name}",
-                getattr(relu, name),
-                lambda name=name: in_balls(moment(name), mu, sigma),
-                normals,
-                bounds,
-            )
+
+def _relu() -> Iterator[Subject]:
+    moments = ("gate_probability", "mean", "second_moment", "variance")
+    for name in moments:
+        public = getattr(relu, name)
+        yield Subject(f"relu.{name}", public, public, partial(_balls_of_moment, name), normals)
+    for name, index in product(moments, (0, 1)):
+        public, variable = getattr(relu, f"{name}_gradient"), (mu, sigma)[index]
+        yield Subject(
+            f"relu.{name}_gradient in {variable}",
+            public,
+            lambda m, s, public=public, index=index: public(m, s)[index],
+            partial(_balls_of_moment, name, variable),
+            normals,
         )
-    for (name, index), bounds in _BOUNDS_OF_GRADIENTS.items():
-        variable = (mu, sigma)[index]
-        found.append(
-            Subject(
-                f"relu.{name}_gradient in {variable}",
-                lambda m, s, name=name, index=index: getattr(relu, f"{name}_gradient")(m, s)[index],
-                lambda name=name, v=variable: in_balls(sp.diff(moment(name), v), mu, sigma),
-                normals,
-                bounds,
-            )
+    for name in ("c1", "c2", "c2_variance"):
+        public = getattr(relu, name)
+        reference = partial(_balls_of, f"relu.{name}", mu, sigma)
+        yield Subject(f"relu.{name}", public, lambda m, s, public=public: public(-s, m), reference, normals)
+    for name in ("ratio", "ratio_variance"):
+        public = getattr(relu, name)
+        yield Subject(f"relu.{name}", public, public, partial(_balls_of, f"relu.{name}", a), shifts)
+
+
+def _balls_of_moment(name: str, *variables: sp.Symbol) -> Callable[..., arb]:
+    return in_balls(sp.diff(_moment(name), *variables) if variables else _moment(name), mu, sigma)
+
+
+def _balls_of(name: str, *symbols: sp.Symbol) -> Callable[..., arb]:
+    expr = closed_form(name)
+    if name.endswith(("ratio", "ratio_variance", "gaussian.optimal_scale")):
+        expr = _without_underflow(expr)
+    return in_balls(expr, *symbols)
+
+
+LAWS = ("uniform", "gaussian", "laplace")
+
+
+def _ternary() -> Iterator[Subject]:
+    functions: dict[str, tuple[tuple[sp.Symbol, ...], Grid, Grid]] = {
+        "p_plus": ((delta, sigma), thresholds, thresholds_of_uniform),
+        "p_zero": ((delta, sigma), thresholds, thresholds_of_uniform),
+        "variance": ((delta, sigma), thresholds, thresholds_of_uniform),
+        "optimal_scale": ((delta, sigma), thresholds, thresholds_of_uniform),
+        "variance_at_ratio": ((t,), standard_deviations, ratios_up_to_2),
+        "mean_abs": ((sigma,), standard_deviations, standard_deviations),
+        "binary_error": ((sigma,), standard_deviations, standard_deviations),
+    }
+    for law, (name, (symbols, grid, grid_of_uniform)) in product(LAWS, functions.items()):
+        public = getattr(ternary, name)
+        yield Subject(
+            f"ternary.{name}, {law}",
+            public,
+            partial(public, distribution=law),
+            partial(_balls_of, f"ternary.{law}.{name}", *symbols),
+            grid_of_uniform if law == "uniform" else grid,
         )
-    for name, bounds in _BOUNDS_OF_CONSTANTS.items():
-        found.append(
-            Subject(
-                f"relu.{name}",
-                lambda m, s, name=name: getattr(relu, name)(-s, m),
-                lambda name=name: in_balls(closed_form(f"relu.{name}"), mu, sigma),
-                normals,
-                bounds,
-            )
-        )
-    for name, bounds in _BOUNDS_OF_RATIOS.items():
-        found.append(
-            Subject(
-                f"relu.{name}",
-                getattr(relu, name),
-                lambda name=name: in_balls(_without_underflow(closed_form(f"relu.{name}")), a),
-                shifts,
-                bounds,
-            )
-        )
-    return found
 
 
-_BOUNDS_OF_MOMENTS = dict.fromkeys(("gate_probability", "mean", "second_moment", "variance"), (4.0, 2.0))
-_BOUNDS_OF_GRADIENTS = dict.fromkeys(
-    [(n, i) for n in ("gate_probability", "mean", "second_moment", "variance") for i in (0, 1)], (4.0, 2.0)
-)
-_BOUNDS_OF_CONSTANTS = dict.fromkeys(("c1", "c2", "c2_variance"), (4.0, 2.0))
-_BOUNDS_OF_RATIOS = dict.fromkeys(("ratio", "ratio_variance"), (4.0, 2.0))
-
-
-def _ternary() -> list[Subject]:
-    found = []
-    for law in ("uniform", "gaussian", "laplace"):
-        for name in ("p_plus", "p_zero", "variance", "optimal_scale", "variance_at_ratio", "mean_abs", "binary_error"):
-            one = {"variance_at_ratio": t, "mean_abs": sigma, "binary_error": sigma}.get(name)
-            grid: Grid = thresholds if one is None else standard_deviations
-            if law == "uniform":
-                grid = {thresholds: thresholds_of_uniform}.get(grid, grid)
-                grid = ratios_up_to_2 if one == t else grid
-            symbols = (delta, sigma) if one is None else (one,)
-            prepare = _without_underflow if name == "optimal_scale" else lambda expr: expr
-            found.append(
-                Subject(
-                    f"ternary.{name}, {law}",
-                    lambda *args, name=name, law=law: getattr(ternary, name)(*args, law),
-                    lambda name=name, law=law, symbols=symbols, prepare=prepare: in_balls(
-                        prepare(closed_form(f"ternary.{law}.{name}")), *symbols
-                    ),
-                    grid,
-                    (4.0, 2.0),
-                )
-            )
-    return found
-
-
-def _quantised() -> list[Subject]:
-    return [
-        Subject(
+def _quantised() -> Iterator[Subject]:
+    public = quantised_weights.variance
+    for law, bits in product(LAWS, (1, 2, 4)):
+        yield Subject(
             f"quantised_weights.variance, {law}, {bits} bits",
-            lambda s, c, bits=bits, law=law: quantised_weights.variance(s, c, bits, law),
-            lambda bits=bits, law=law: mean_square_of_levels(bits, law),
+            public,
+            partial(public, bits=bits, distribution=law),
+            partial(mean_square_of_levels, bits, law),
             clips,
-            (4.0, 2.0),
         )
-        for law in ("uniform", "gaussian", "laplace")
-        for bits in (1, 2, 4)
-    ]
 
 
 def mean_square_of_levels(bits: int, law: str) -> Callable[..., arb]:
@@ -415,28 +416,15 @@ def mean_square_of_levels(bits: int, law: str) -> Callable[..., arb]:
     return evaluate
 
 
-def _pact() -> list[Subject]:
-    found = []
-    for name, bits in [(n, b) for n in ("quantised", "grad_alpha") for b in (1, 4, 8, 32)]:
-        found.append(
-            Subject(
-                f"pact.{name}, {bits} bits",
-                lambda x, alpha, name=name, bits=bits: getattr(pact, name)(x, alpha, bits),
-                lambda name=name, bits=bits: _in_fractions(
-                    closed_form(f"pact.{name}").subs(sp.Symbol("b", integer=True, positive=True), bits), x, alpha
-                ),
-                activations,
-                (4.0, 2.0),
-            )
-        )
+def _pact() -> Iterator[Subject]:
+    for name, bits in product(("quantised", "grad_alpha"), (1, 4, 8, 32)):
+        public = getattr(pact, name)
+        reference = partial(_fractions_of, f"pact.{name}", bits)
+        yield Subject(f"pact.{name}, {bits} bits", public, partial(public, bits=bits), reference, activations)
     for name in ("grad_input", "grad_alpha_original"):
-        found.append(
-            Subject(
-                f"pact.{name}",
-                getattr(pact, name),
-                lambda name=name: _in_fractions(closed_form(f"pact.{name}"), x, alpha),
-                activations,
-                (0.0, 0.0),
-            )
-        )
-    return found
+        public = getattr(pact, name)
+        yield Subject(f"pact.{name}", public, public, partial(_fractions_of, f"pact.{name}", 1), activations)
+
+
+def _fractions_of(name: str, bits: int) -> Callable[..., arb]:
+    return _in_fractions(closed_form(name).subs(b, bits), x, alpha)

@@ -37,7 +37,9 @@ def test_uniform_weights_next_to_the_end_of_the_support() -> None:
     while 2 * sigma + delta < 2**53:
         sigma, delta = 2 * sigma + delta, 3 * sigma + 2 * delta
     assert 3 * sigma**2 - delta**2 == 2
-    assert ternary.p_plus(float(delta), float(sigma), "uniform") == pytest.approx(1 / (6 * sigma**2), rel=4 * ULP)
+    assert ternary.p_plus(float(delta), float(sigma), "uniform") == pytest.approx(
+        1 / (6 * sigma**2), rel=4 * ULP
+    )
     assert ternary.p_plus(np.nextafter(float(delta), np.inf), float(sigma), "uniform") == 0
 
 
@@ -88,7 +90,9 @@ def test_shapes_and_types(function: Callable[..., Any], law: str) -> None:
 
 
 def test_bad_arguments_are_named() -> None:
-    with pytest.raises(ValueError, match="distribution must be one of uniform, gaussian, laplace, got 'cauchy'"):
+    with pytest.raises(
+        ValueError, match="distribution must be one of uniform, gaussian, laplace, got 'cauchy'"
+    ):
         ternary.p_plus(0.1, 1.0, "cauchy")
     with pytest.raises(ValueError, match=r"delta must be at least 0, got -0\.5"):
         ternary.variance([0.1, -0.5], 1.0, "gaussian")
