@@ -46,6 +46,13 @@ def quantised(x: ArrayLike, alpha: ArrayLike, bits: int) -> Any:
 
     Error: at most 1.5 ulp (float32: 0.51).
 
+    Parameters
+    ----------
+    x, alpha
+        Pre-activation, and clipping level, positive.
+    bits
+        An integer from 1 to 32.
+
     Examples
     --------
     >>> quantised([-1.0, 0.5, 1.5, 9.0], 3.0, 2).tolist()  # 0.5 and 1.5 are half-way: to the even level
@@ -76,6 +83,13 @@ def grad_alpha(x: ArrayLike, alpha: ArrayLike, bits: int) -> Any:
 
     Error: at most 3 ulp (float32: 0.51).
 
+    Parameters
+    ----------
+    x, alpha
+        Pre-activation, and clipping level, positive.
+    bits
+        An integer from 1 to 32.
+
     Examples
     --------
     >>> grad_alpha([-1.0, 1.25, 3.0], 3.0, 2).tolist()
@@ -96,6 +110,16 @@ def grad_alpha_original(x: ArrayLike, alpha: ArrayLike) -> Any:
     """Original PACT gradient in alpha, that of the clip alone.
 
     Error: at most 0 ulp (float32: 0).
+
+    Parameters
+    ----------
+    x, alpha
+        Pre-activation, and clipping level, positive.
+
+    Examples
+    --------
+    >>> grad_alpha_original([-1.0, 1.25, 3.0], 3.0).tolist()
+    [0.0, 0.0, 1.0]
     """
 
     def kernel(x: Block, alpha: Block, narrow: bool) -> Block:
@@ -108,6 +132,16 @@ def grad_input(x: ArrayLike, alpha: ArrayLike) -> Any:
     """Gradient of the quantised activation in x.
 
     Error: at most 0 ulp (float32: 0).
+
+    Parameters
+    ----------
+    x, alpha
+        Pre-activation, and clipping level, positive.
+
+    Examples
+    --------
+    >>> grad_input([-1.0, 0.0, 1.25, 3.0], 3.0).tolist()
+    [0.0, 1.0, 1.0, 0.0]
     """
 
     def kernel(x: Block, alpha: Block, narrow: bool) -> Block:

@@ -47,6 +47,13 @@ def p_plus(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
 
     Error: at most 3 ulp (float32: 0.51).
 
+    Parameters
+    ----------
+    delta, sigma
+        Threshold, at least 0, and standard deviation of w.
+    distribution
+        ``"uniform"``, ``"gaussian"`` or ``"laplace"``.
+
     Examples
     --------
     >>> round(float(p_plus(30.0, 1.0, "gaussian")) * 1e198, 12)
@@ -59,6 +66,18 @@ def p_zero(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
     """Share of zeros, P(tern(w) = 0).
 
     Error: at most 4 ulp (float32: 0.51).
+
+    Parameters
+    ----------
+    delta, sigma
+        Threshold, at least 0, and standard deviation of w.
+    distribution
+        ``"uniform"``, ``"gaussian"`` or ``"laplace"``.
+
+    Examples
+    --------
+    >>> float(p_zero(1e-300, 2.0, "laplace")) > 0
+    True
     """
     return _of_threshold(_P_ZERO, delta, sigma, distribution)
 
@@ -67,6 +86,18 @@ def variance(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
     """Variance of ternary weights, 2 P(tern(w) = 1).
 
     Error: at most 3 ulp (float32: 1).
+
+    Parameters
+    ----------
+    delta, sigma
+        Threshold, at least 0, and standard deviation of w.
+    distribution
+        ``"uniform"``, ``"gaussian"`` or ``"laplace"``.
+
+    Examples
+    --------
+    >>> float(variance(0.0, 1.0, "uniform"))
+    1.0
     """
     return 2 * p_plus(delta, sigma, distribution)
 
@@ -75,6 +106,13 @@ def variance_at_ratio(t: ArrayLike, distribution: str) -> Any:
     """Variance of ternary weights at the threshold ``delta = t E|w|``.
 
     Error: at most 3 ulp (float32: 0.51).
+
+    Parameters
+    ----------
+    t
+        Threshold in units of E\\|w\\|, at least 0.
+    distribution
+        ``"uniform"``, ``"gaussian"`` or ``"laplace"``.
 
     Examples
     --------
@@ -92,6 +130,13 @@ def optimal_scale(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
 
     Error: at most 2 ulp (float32: 0.51).
 
+    Parameters
+    ----------
+    delta, sigma
+        Threshold, at least 0, and standard deviation of w.
+    distribution
+        ``"uniform"``, ``"gaussian"`` or ``"laplace"``.
+
     Examples
     --------
     >>> float(optimal_scale(1e6, 1.0, "gaussian"))
@@ -104,6 +149,18 @@ def mean_abs(sigma: ArrayLike, distribution: str) -> Any:
     """E\\|w\\|: the scale of least error of sign weights.
 
     Error: at most 1.5 ulp (float32: 0.51).
+
+    Parameters
+    ----------
+    sigma
+        Standard deviation of w.
+    distribution
+        ``"uniform"``, ``"gaussian"`` or ``"laplace"``.
+
+    Examples
+    --------
+    >>> round(float(mean_abs(1.0, "gaussian")), 12)
+    0.797884560803
     """
     factor = _of_law(_mean_abs(), distribution)
     return _of_sigma(lambda sigma, narrow: sigma * factor, sigma)
@@ -113,6 +170,13 @@ def binary_error(sigma: ArrayLike, distribution: str) -> Any:
     """Least error of sign weights, E(w - s sign(w))^2 at the scale s = E\\|w\\|: sigma^2 - (E\\|w\\|)^2.
 
     Error: at most 2 ulp (float32: 0.51).
+
+    Parameters
+    ----------
+    sigma
+        Standard deviation of w.
+    distribution
+        ``"uniform"``, ``"gaussian"`` or ``"laplace"``.
 
     Examples
     --------

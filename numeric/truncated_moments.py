@@ -165,7 +165,8 @@ def tail(function: Function, terms: int = 6) -> list[float]:
 
 def _asymptotic(k: int, j: int) -> Decimal:
     """Coefficient of t^-2j in the expansion of R_k(t) t^(k+1): exp(-u^2/2) integrated term by term."""
-    return Decimal(-1 if j % 2 else 1) * factorial(k + 2 * j) / (factorial(j) * 2**j)
+    size = Decimal(factorial(k + 2 * j)) / (factorial(j) << j)
+    return -size if j % 2 else size
 
 
 @cache
