@@ -3,7 +3,7 @@ r"""Functions of a shift ratio ``a = mu/sigma`` as a value times a power of two,
 Definition: what stands in `numeric.truncated_moments`, f(a) = E g(a) with :math:`E = e^{-a^2/2}`, where a < 0.
 
 Identity: with ``a = high + low``, high of half as many digits, ``a^2 = high^2 + low (a + high)``, the first product
-exact; with ``a^2/2 = n ln 2 + r``, :math:`E = 2^{-n} e^{-r}`.
+exact; with ``a^2 = n ln 4 + r``, :math:`E = 2^{-n} e^{-r/2}`.
 
 Evaluation: g by its table; every rounding that E would magnify by a^2, that of the quotient mu/sigma too, is carried
 along and enters as a factor ``1 - rest``.
@@ -11,7 +11,7 @@ along and enters as a factor ``1 - rest``.
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,10 +22,11 @@ from numeric.truncated_moments import LEFT, PER_UNIT, PROPORTIONAL_TO_E, Functio
 
 Block = NDArray[np.float64]
 
-_LN4 = Decimal(4).ln()
-_LN4_HIGH = float(round(_LN4 * 2**40)) / 2**40  # times n < 2^12 it is exact
-_LN4_LOW = float(_LN4 - Decimal(_LN4_HIGH))
-_LOG2_ROOT_E = float(1 / _LN4)
+with localcontext(prec=60):
+    _LN4 = Decimal(4).ln()
+    _LN4_HIGH = float(round(_LN4 * 2**40)) / 2**40  # times n < 2^12 it is exact
+    _LN4_LOW = float(_LN4 - Decimal(_LN4_HIGH))
+    _LOG2_ROOT_E = float(1 / _LN4)
 _NEARLY_UNDERFLOW = 1400.0  # for the square of a
 _NOTHING_IN_FLOAT32 = -450.0  # e to this power times the square of any float32 is zero in float32
 FARTHEST = 1000.0  # where the functions here are zero, or what they tend to, for every sigma

@@ -23,7 +23,7 @@ largest that ``benchmarks/accuracy.py`` found, rounded up.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import Context, Decimal
+from decimal import Decimal, localcontext
 from functools import cache
 from typing import Any
 
@@ -40,6 +40,9 @@ from numeric.truncated_moments import LEFT, root_two_pi, tail
 
 Block = NDArray[np.float64]
 Kernel = Callable[..., Block]
+
+with localcontext(prec=60):
+    _ROOT_2, _ROOT_3 = Decimal(2).sqrt(), Decimal(3).sqrt()
 
 
 def p_plus(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
@@ -162,7 +165,7 @@ def mean_abs(sigma: ArrayLike, distribution: str) -> Any:
     >>> round(float(mean_abs(1.0, "gaussian")), 12)
     0.797884560803
     """
-    factor = _of_law(_mean_abs(), distribution)
+    factor = float(_of_law(_mean_abs(), distribution))
     return _of_sigma(lambda sigma, narrow: sigma * factor, sigma)
 
 
@@ -183,8 +186,7 @@ def binary_error(sigma: ArrayLike, distribution: str) -> Any:
     >>> float(binary_error(2.0, "uniform"))
     1.0
     """
-    exact = _of_law(_mean_abs_exactly(), distribution)
-    factor = float(1 - exact * exact)
+    factor = _of_law(_binary_error(), distribution)
     return _of_sigma(lambda sigma, narrow: sigma * (sigma * factor), sigma)
 
 
@@ -217,24 +219,25 @@ def _of_sigma(kernel: Kernel, sigma: ArrayLike) -> Any:
 def _parts(number: Decimal, count: int) -> list[Block]:
     """A number as a sum of so many doubles, each the rest of those before it."""
     parts: list[Block] = []
-    for _ in range(count):
-        parts.append(np.array([float(number)]))
-        number = _DIGITS.subtract(number, Decimal(float(number)))
+    with localcontext(prec=60):
+        for _ in range(count):
+            parts.append(np.array([float(number)]))
+            number -= Decimal(float(number))
     return parts
 
 
-_DIGITS = Context(prec=60)
-_ROOT_2, _ROOT_3 = _DIGITS.sqrt(2), _DIGITS.sqrt(3)
+@cache
+def _mean_abs() -> dict[str, Decimal]:
+    """E|w|/sigma."""
+    with localcontext(prec=60):
+        return {"uniform": _ROOT_3 / 2, "gaussian": 2 / root_two_pi(), "laplace": 1 / _ROOT_2}
 
 
 @cache
-def _mean_abs_exactly() -> dict[str, Decimal]:
-    """E|w|/sigma."""
-    return {"uniform": _ROOT_3 / 2, "gaussian": 2 / root_two_pi(), "laplace": 1 / _ROOT_2}
-
-
-def _mean_abs() -> dict[str, float]:
-    return {law: float(number) for law, number in _mean_abs_exactly().items()}
+def _binary_error() -> dict[str, float]:
+    """1 - (E|w|/sigma)^2."""
+    with localcontext(prec=60):
+        return {law: float(1 - mean_size * mean_size) for law, mean_size in _mean_abs().items()}
 
 
 def _uniform_p_plus(delta: Block, sigma: Block, narrow: bool) -> Block:
@@ -299,14 +302,14 @@ def _laplace_p_zero(delta: Block, sigma: Block, narrow: bool) -> Block:
 
 def _gaussian_variance_at_ratio(t: Block, narrow: bool) -> Block:
     t = np.minimum(t, -LEFT)
-    first, second = _parts(_mean_abs_exactly()["gaussian"], 2)
+    first, second = _parts(_mean_abs()["gaussian"], 2)
     delta, rest = two_product(t, first)
     rest += t * second
     return 2 * _gaussian_tail(delta, rest)
 
 
 def _uniform_optimal_scale(delta: Block, sigma: Block, narrow: bool) -> Block:
-    scale = 0.5 * delta + sigma * float(_ROOT_3 / 2)
+    scale = 0.5 * delta + sigma * float(_mean_abs()["uniform"])
     scale[np.broadcast_to(_uniform_p_plus(delta, sigma, narrow) == 0, scale.shape)] = np.nan
     return scale
 
@@ -347,5 +350,5 @@ _VARIANCE_AT_RATIO: dict[str, Kernel] = {
 _OPTIMAL_SCALE: dict[str, Kernel] = {
     "uniform": _uniform_optimal_scale,
     "gaussian": _gaussian_optimal_scale,
-    "laplace": lambda delta, sigma, narrow: delta + sigma * float(1 / _ROOT_2),
+    "laplace": lambda delta, sigma, narrow: delta + sigma * float(_mean_abs()["laplace"]),
 }

@@ -17,7 +17,7 @@ errors die out. The total mass, :math:`2 R_0(0) = \sqrt{2\pi}`, is found on the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Context, Decimal, localcontext
+from decimal import Decimal, localcontext
 from functools import cache
 from itertools import pairwise
 from math import factorial
@@ -32,7 +32,7 @@ Block = NDArray[np.float64]
 PER_UNIT = 32
 LEFT, RIGHT = -66, 9
 DEGREE = 7
-_DIGITS = Context(prec=60)  # half of them are lost in the recurrence at t = 66
+_DIGITS = 60  # half of them are lost in the recurrence at t = 66
 _TERMS = 28
 
 
@@ -127,7 +127,7 @@ def table(function: Function) -> Block:
     The variable is the distance from the middle of the piece, in widths of a piece. A last row holds what rounding
     took from the first.
     """
-    with localcontext(_DIGITS):
+    with localcontext(prec=_DIGITS):
         widths = [Decimal(PER_UNIT) ** -j for j in range(DEGREE + 1)]
         rows = []
         for index, piece in enumerate(_pieces()):
@@ -149,7 +149,7 @@ def root_two_pi() -> Decimal:
     >>> float(root_two_pi() ** 2 / 2)
     3.141592653589793
     """
-    with localcontext(_DIGITS):
+    with localcontext(prec=_DIGITS):
         nearest = _moments()[-LEFT * PER_UNIT - 1]
         return 2 * _shifted(nearest, Decimal(1) / (2 * PER_UNIT))
 
@@ -157,7 +157,7 @@ def root_two_pi() -> Decimal:
 @cache
 def tail(function: Function, terms: int = 6) -> list[float]:
     """Coefficients in 1/a^2 of the expansion of a ratio for a -> -oo, without the power of -a that leads it."""
-    with localcontext(_DIGITS):
+    with localcontext(prec=_DIGITS):
         r0, r1, r2 = (Series([_asymptotic(k, j) for j in range(terms)]) for k in range(3))
         one = Series([Decimal(int(j == 0)) for j in range(terms)])
         return [float(c) for c in function(Piece((r0, r1, r2), E=one - one, c=one)).coefficients]

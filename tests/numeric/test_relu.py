@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import localcontext
 from math import pi
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from numeric import relu
-from numeric.truncated_moments import LEFT, PER_UNIT, RIGHT, root_two_pi
+from numeric.truncated_moments import LEFT, PER_UNIT, RIGHT, ratio_variance, root_two_pi, table
 
 MOMENTS = (relu.gate_probability, relu.mean, relu.second_moment, relu.variance)
 GRADIENTS = (
@@ -28,6 +29,11 @@ scales = st.floats(1e-3, 1e3)
 
 def test_the_total_mass_of_the_normal_law_is_found() -> None:
     assert float(root_two_pi() ** 2 / 2) == pi
+
+
+def test_tables_do_not_depend_on_the_precision_of_decimals_elsewhere() -> None:
+    with localcontext(prec=5):
+        assert np.array_equal(table.__wrapped__(ratio_variance), table(ratio_variance))
 
 
 def test_special_values_in_which_rival_conventions_differ() -> None:
