@@ -1,0 +1,185 @@
+"""Time of the fast values over that of the plain expressions in NumPy and SciPy, on a million elements.
+
+The two take turns in one process; of each the shortest processor time is kept, which other work on the machine hardly
+changes.
+"""
+
+import sys
+from collections.abc import Callable
+from time import process_time
+from typing import Any
+
+import numpy as np
+from scipy.special import erf, ndtr
+
+from numeric import pact, quantised_weights, relu, ternary
+
+ELEMENTS = 1_000_000
+ROUNDS = 11
+
+
+def phi(a: Any) -> Any:
+    """The standard normal density."""
+    return np.exp(-a * a / 2) * 0.3989422804014327
+
+
+def plain_mean(mu: Any, sigma: Any) -> Any:
+    """phi + a Phi."""
+    a = mu / sigma
+    return sigma * (phi(a) + a * ndtr(a))
+
+
+def plain_second_moment(mu: Any, sigma: Any) -> Any:
+    """a phi + (1 + a^2) Phi."""
+    a = mu / sigma
+    return sigma**2 * (a * phi(a) + (1 + a * a) * ndtr(a))
+
+
+def plain_variance(mu: Any, sigma: Any) -> Any:
+    """Second moment minus squared mean."""
+    a = mu / sigma
+    density, gate = phi(a), ndtr(a)
+    return sigma**2 * (a * density + (1 + a * a) * gate - (density + a * gate) ** 2)
+
+
+def plain_variance_gradient(mu: Any, sigma: Any) -> Any:
+    """2 sigma M1 Phi(-a), 2 sigma (Phi - M1 phi)."""
+    a = mu / sigma
+    density, gate = phi(a), ndtr(a)
+    first = density + a * gate
+    return 2 * sigma * first * ndtr(-a), 2 * sigma * (gate - first * density)
+
+
+def plain_gate_gradient(mu: Any, sigma: Any) -> Any:
+    """phi/sigma, -a phi/sigma."""
+    a = mu / sigma
+    density = phi(a) / sigma
+    return density, -a * density
+
+
+def plain_ratio(a: Any) -> Any:
+    """Phi over second moment."""
+    gate = ndtr(a)
+    return gate / (a * phi(a) + (1 + a * a) * gate)
+
+
+def plain_weights(sigma: Any, clip: Any, bits: int) -> Any:
+    """The sum over the thresholds."""
+    step = 2 * clip / (2**bits - 1)
+    return step**2 * (0.25 + 4 * sum(j * ndtr(-j * step / sigma) for j in range(1, 2 ** (bits - 1))))
+
+
+def plain_grad_alpha(x: Any, alpha: Any, bits: int) -> Any:
+    """Piece by piece."""
+    steps = 2**bits - 1
+    inside = np.rint(steps * x / alpha) / steps - x / alpha
+    return np.where(x < 0, 0, np.where(x < alpha, inside, 1)).astype(x.dtype)
+
+
+def plain_quantised(x: Any, alpha: Any, bits: int) -> Any:
+    """Clipped and rounded."""
+    steps = 2**bits - 1
+    return alpha * np.rint(steps * np.clip(x, 0, alpha) / alpha) / steps
+
+
+def cases(mu: Any, sigma: Any) -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:
+    """Fast and plain, by name; sigma an array, and the same for all where the name says so."""
+    size, three, root3, root2 = np.abs(mu), 3.0, 3.0**0.5, 2.0**0.5
+    ones = {
+        "relu.gate_probability, sigma = 1": (lambda: relu.gate_probability(mu), lambda: ndtr(mu)),
+        "relu.gate_probability, sigma = 3": (
+            lambda: relu.gate_probability(mu, three),
+            lambda: ndtr(mu / three),
+        ),
+        "relu.mean, sigma = 1": (lambda: relu.mean(mu), lambda: phi(mu) + mu * ndtr(mu)),
+        "relu.mean, sigma = 3": (lambda: relu.mean(mu, three), lambda: plain_mean(mu, three)),
+        "relu.ratio": (lambda: relu.ratio(mu), lambda: plain_ratio(mu)),
+    }
+    both = {
+        "relu.gate_probability": (lambda: relu.gate_probability(mu, sigma), lambda: ndtr(mu / sigma)),
+        "relu.mean": (lambda: relu.mean(mu, sigma), lambda: plain_mean(mu, sigma)),
+        "relu.second_moment": (
+            lambda: relu.second_moment(mu, sigma),
+            lambda: plain_second_moment(mu, sigma),
+        ),
+        "relu.variance": (lambda: relu.variance(mu, sigma), lambda: plain_variance(mu, sigma)),
+        "relu.gate_probability_gradient": (
+            lambda: relu.gate_probability_gradient(mu, sigma),
+            lambda: plain_gate_gradient(mu, sigma),
+        ),
+        "relu.variance_gradient": (
+            lambda: relu.variance_gradient(mu, sigma),
+            lambda: plain_variance_gradient(mu, sigma),
+        ),
+    }
+    weights = {
+        "ternary.p_plus, gaussian": (
+            lambda: ternary.p_plus(size, sigma, "gaussian"),
+            lambda: ndtr(-size / sigma),
+        ),
+        "ternary.p_plus, laplace": (
+            lambda: ternary.p_plus(size, sigma, "laplace"),
+            lambda: np.exp(-root2 * size / sigma) / 2,
+        ),
+        "ternary.p_plus, uniform": (
+            lambda: ternary.p_plus(size, sigma, "uniform"),
+            lambda: np.maximum(0.5 - size / (2 * root3 * sigma), 0),
+        ),
+        "ternary.p_plus, uniform, sigma = 3": (
+            lambda: ternary.p_plus(size, three, "uniform"),
+            lambda: np.maximum(0.5 - size / (2 * root3 * three), 0),
+        ),
+        "ternary.p_zero, gaussian": (
+            lambda: ternary.p_zero(size, sigma, "gaussian"),
+            lambda: erf(size / sigma / root2),
+        ),
+        "ternary.optimal_scale, gaussian": (
+            lambda: ternary.optimal_scale(size, sigma, "gaussian"),
+            lambda: sigma * phi(size / sigma) / ndtr(-size / sigma),
+        ),
+        "quantised_weights.variance, gaussian, 3 bits": (
+            lambda: quantised_weights.variance(sigma, 2.0, 3, "gaussian"),
+            lambda: plain_weights(sigma, 2.0, 3),
+        ),
+    }
+    activations = {
+        "pact.quantised": (lambda: pact.quantised(mu, three, 4), lambda: plain_quantised(mu, three, 4)),
+        "pact.grad_alpha": (lambda: pact.grad_alpha(mu, three, 4), lambda: plain_grad_alpha(mu, three, 4)),
+        "pact.grad_input": (
+            lambda: pact.grad_input(mu, three),
+            lambda: ((mu >= 0) & (mu < three)).astype(mu.dtype),
+        ),
+    }
+    return {**ones, **both, **weights, **activations}
+
+
+def best(function: Callable[[], Any], *others: Callable[[], Any]) -> list[float]:
+    """Shortest time of each function, in nanoseconds per element, taken in turns."""
+    functions = (function, *others)
+    times: list[list[float]] = [[] for _ in functions]
+    for _ in range(ROUNDS):
+        for f, record in zip(functions, times, strict=True):
+            start = process_time()
+            with np.errstate(all="ignore"):  # of the plain expressions
+                f()
+            record.append(process_time() - start)
+    return [min(record[1:]) / ELEMENTS * 1e9 for record in times]
+
+
+def main() -> None:
+    """Print a table."""
+    wanted = sys.argv[1] if len(sys.argv) > 1 else ""
+    rng = np.random.default_rng(0)
+    mu, sigma = 3 * rng.standard_normal(ELEMENTS), rng.uniform(0.5, 2, ELEMENTS)
+    print(f"{'function':48}{'type':9}{'ns':>7}{'plain':>7}{'ratio':>7}")
+    for dtype in (np.float64, np.float32):
+        for name, functions in cases(mu.astype(dtype), sigma.astype(dtype)).items():
+            if wanted in name:
+                fast, plain = best(*functions)
+                print(
+                    f"{name:48}{np.dtype(dtype).name:9}{fast:7.1f}{plain:7.1f}{fast / plain:7.2f}", flush=True
+                )
+
+
+if __name__ == "__main__":
+    main()

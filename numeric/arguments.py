@@ -1,0 +1,61 @@
+"""What every public function asks of its arguments."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+MOST_BITS = 32
+
+
+def real_arrays(**arguments: Any) -> list[NDArray[Any]]:
+    """The arguments as arrays of one type: float32 where NumPy would compute in float32 or float16, else float64.
+
+    Python numbers take the type of the arrays that they meet, as in NumPy.
+
+    Examples
+    --------
+    >>> [x.dtype.name for x in real_arrays(mu=np.float32(1), sigma=2.0)]
+    ['float32', 'float32']
+    """
+    kept = [v if isinstance(v, int | float) else np.asarray(v) for v in arguments.values()]
+    for name, value in zip(arguments, kept, strict=True):
+        if np.asarray(value).dtype.kind not in "buif":
+            raise ValueError(f"{name} must be real numbers, got {arguments[name]!r}")
+    dtype = np.float32 if np.result_type(*kept) in (np.float16, np.float32) else np.float64
+    with np.errstate(over="ignore"):
+        return [np.asarray(value).astype(dtype, copy=False) for value in kept]
+
+
+def require_positive(name: str, values: NDArray[Any]) -> None:
+    """Refuse anything but finite positive numbers; NaN passes, and gives NaN."""
+    _refuse(name, values, (values <= 0) | np.isinf(values), "positive and finite")
+
+
+def require_nonnegative(name: str, values: NDArray[Any]) -> None:
+    """Refuse negative numbers; NaN passes, and gives NaN."""
+    _refuse(name, values, values < 0, "at least 0")
+
+
+def require_nonzero(name: str, values: NDArray[Any]) -> None:
+    """Refuse zero and the infinities; NaN passes, and gives NaN."""
+    _refuse(name, values, (values == 0) | np.isinf(values), "finite and not zero")
+
+
+def require_bits(bits: int) -> int:
+    """The number of bits as an ``int``."""
+    try:
+        count = operator.index(bits)
+    except TypeError:
+        count = 0
+    if not 1 <= count <= MOST_BITS or isinstance(bits, bool):
+        raise ValueError(f"bits must be an integer from 1 to {MOST_BITS}, got {bits!r}")
+    return count
+
+
+def _refuse(name: str, values: NDArray[Any], bad: Any, allowed: str) -> None:
+    if bad.any():
+        raise ValueError(f"{name} must be {allowed}, got {np.extract(bad, values)[0]}")

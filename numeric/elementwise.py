@@ -1,0 +1,50 @@
+"""Functions of arrays, element by element, in blocks that stay in the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Block = NDArray[np.float64]
+
+BLOCK = 12288
+"""Elements: large enough to hide what a call costs, small enough that the arrays of a kernel stay in the cache."""
+
+
+def blockwise(kernel: Callable[..., Any], *arguments: NDArray[Any], outputs: int = 1) -> Any:
+    """Broadcast the arguments and apply a kernel of float64 blocks; results are rounded to the arguments' type once.
+
+    An argument that is the same for a whole block comes to the kernel as an array of one element.
+
+    Parameters
+    ----------
+    kernel
+        Takes one-dimensional arrays and returns one, or a tuple of them when ``outputs`` is more than 1. Its keyword
+        ``narrow`` says that arguments and results are float32, for which plain float64 is often precise enough.
+    arguments
+        Arrays of one type, float32 or float64.
+    outputs
+        Number of results.
+    """
+    shape = np.broadcast_shapes(*[argument.shape for argument in arguments])
+    results = [np.empty(shape, arguments[0].dtype) for _ in range(outputs)]
+    count, narrow = len(arguments), arguments[0].dtype == np.float32
+    access: Any = [["readonly"]] * count + [["writeonly"]] * outputs
+    blocks: Any = np.nditer(
+        [*arguments, *results],
+        flags=["external_loop", "buffered", "zerosize_ok"],
+        op_flags=access,
+        op_dtypes=[np.float64] * (count + outputs),
+        casting="same_kind",
+        buffersize=BLOCK,
+    )
+    with np.errstate(all="ignore"), blocks:
+        for block in blocks:
+            values = kernel(*[x[:1] if x.strides == (0,) else x for x in block[:count]], narrow=narrow)
+            for target, value in zip(block[count:], values if outputs > 1 else (values,), strict=True):
+                target[...] = value
+    finished = tuple(result[()] for result in results)
+    return finished if outputs > 1 else finished[0]

@@ -1,0 +1,374 @@
+r"""Moments of a ReLU after BatchNorm, as fast values.
+
+Definition: y is normal with mean mu and standard deviation sigma, ``a = mu/sigma``; the functions below are
+expectations of powers of ``ReLU(y) = max(0, y)``, and their derivatives.
+
+Identity: with the standard moments :math:`M_0 = \Phi(a)`, :math:`M_1 = \varphi + a\Phi`,
+:math:`M_2 = a\varphi + (1 + a^2)\Phi`,
+
+===============  =================================  ==========================  ===============================
+                 value                              derivative in mu            derivative in sigma
+===============  =================================  ==========================  ===============================
+gate             :math:`M_0`                        :math:`\varphi/\sigma`      :math:`-a\varphi/\sigma`
+mean             :math:`\sigma M_1`                 :math:`\Phi(a)`             :math:`\varphi`
+second moment    :math:`\sigma^2 M_2`               :math:`2\sigma M_1`         :math:`2\sigma\Phi`
+variance         :math:`\sigma^2 (M_2 - M_1^2)`     :math:`2\sigma M_1\Phi(-a)` :math:`2\sigma(\Phi-M_1\varphi)`
+===============  =================================  ==========================  ===============================
+
+Evaluation: these forms cancel where a < 0, and the variance where a > 0, so that each is tabulated as it is
+(`numeric.truncated_moments`); where a >= 9 it is what it tends to.
+
+Arguments broadcast; float32 stays float32. NaN gives NaN, and mu may be infinite. A standard deviation that is not
+positive and finite is refused with ValueError. The errors stated are the largest
+that ``benchmarks/accuracy.py`` found, rounded up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from numeric import truncated_moments
+from numeric.arguments import real_arrays, require_nonzero, require_positive
+from numeric.elementwise import blockwise
+from numeric.scaled_normal import Scaled, density, shift_ratio, value
+from numeric.truncated_moments import LEFT, RIGHT, Function, tail
+
+Block = NDArray[np.float64]
+Limit = Callable[[Block, Block], Block]
+
+
+# --- moments -------------------------------------------------------------------------------------------------
+
+
+def gate_probability(mu: ArrayLike, sigma: ArrayLike = 1.0) -> Any:
+    """P(y > 0).
+
+    Error: at most 3 ulp (float32: 0.51).
+
+    Parameters
+    ----------
+    mu, sigma
+        Mean and standard deviation of y.
+
+    Examples
+    --------
+    >>> float(gate_probability(0.0)), round(float(gate_probability(-30.0)) * 1e198, 12)
+    (0.5, 4.906713927148)
+    """
+    return _of_normal(_gate, mu, sigma)
+
+
+def mean(mu: ArrayLike, sigma: ArrayLike = 1.0) -> Any:
+    """E ReLU(y).
+
+    Error: at most 3 ulp (float32: 0.51).
+
+    Parameters
+    ----------
+    mu, sigma
+        Mean and standard deviation of y.
+
+    Examples
+    --------
+    >>> float(mean(-10.0)), float(mean(1e6))
+    (7.474560254589328e-25, 1000000.0)
+    """
+    return _of_normal(_mean, mu, sigma)
+
+
+def second_moment(mu: ArrayLike, sigma: ArrayLike = 1.0) -> Any:
+    """E ReLU(y)^2.
+
+    Error: at most 4 ulp (float32: 0.51).
+
+    Parameters
+    ----------
+    mu, sigma
+        Mean and standard deviation of y.
+
+    Examples
+    --------
+    >>> float(second_moment(0.0, 2.0))
+    2.0
+    """
+    return _of_normal(_second_moment, mu, sigma)
+
+
+def variance(mu: ArrayLike, sigma: ArrayLike = 1.0) -> Any:
+    """E ReLU(y)^2 - (E ReLU(y))^2.
+
+    Error: at most 3 ulp (float32: 0.51).
+
+    Parameters
+    ----------
+    mu, sigma
+        Mean and standard deviation of y.
+
+    Examples
+    --------
+    >>> float(variance(-38.0)) > 0, float(variance(1e9))
+    (True, 1.0)
+    """
+    return _of_normal(_variance, mu, sigma)
+
+
+# --- their derivatives -----------------------------------------------------------------------------------------
+
+
+def gate_probability_gradient(mu: ArrayLike, sigma: ArrayLike = 1.0) -> tuple[Any, Any]:
+    """Derivatives of :func:`gate_probability` in mu and in sigma.
+
+    Error: at most 4 ulp (float32: 0.51).
+
+    Parameters
+    ----------
+    mu, sigma
+        Mean and standard deviation of y.
+
+    Examples
+    --------
+    >>> [round(float(slope), 12) for slope in gate_probability_gradient(0.0, 2.0)]
+    [0.199471140201, -0.0]
+    """
+    return _gradient(_gate_gradient, mu, sigma)
+
+
+def mean_gradient(mu: ArrayLike, sigma: ArrayLike = 1.0) -> tuple[Any, Any]:
+    """Derivatives of :func:`mean` in mu and in sigma.
+
+    Error: at most 3 ulp (float32: 0.51).
+
+    Parameters
+    ----------
+    mu, sigma
+        Mean and standard deviation of y.
+
+    Examples
+    --------
+    >>> [round(float(slope), 12) for slope in mean_gradient(0.0)]
+    [0.5, 0.398942280401]
+    """
+    return _gradient(_mean_gradient, mu, sigma)
+
+
+def second_moment_gradient(mu: ArrayLike, sigma: ArrayLike = 1.0) -> tuple[Any, Any]:
+    """Derivatives of :func:`second_moment` in mu and in sigma.
+
+    Error: at most 3 ulp (float32: 0.51).
+
+    Parameters
+    ----------
+    mu, sigma
+        Mean and standard deviation of y.
+
+    Examples
+    --------
+    >>> [round(float(slope), 12) for slope in second_moment_gradient(0.0)]
+    [0.797884560803, 1.0]
+    """
+    return _gradient(_second_moment_gradient, mu, sigma)
+
+
+def variance_gradient(mu: ArrayLike, sigma: ArrayLike = 1.0) -> tuple[Any, Any]:
+    """Derivatives of :func:`variance` in mu and in sigma.
+
+    Error: at most 4 ulp (float32: 0.51).
+
+    Parameters
+    ----------
+    mu, sigma
+        Mean and standard deviation of y.
+
+    Examples
+    --------
+    >>> [float(slope) for slope in variance_gradient(20.0)]  # the variance of y itself, sigma^2
+    [1.1014496474...e-87, 2.0]
+    """
+    return _gradient(_variance_gradient, mu, sigma)
+
+
+# --- constants of gradient propagation -------------------------------------------------------------------------
+
+
+def c1(gamma: ArrayLike, beta: ArrayLike) -> Any:
+    """Factor of the gate on the second moment of a gradient, for a ReLU of ``gamma z + beta``; any sign of gamma.
+
+    Error: at most 3 ulp (float32: 0.51).
+
+    Parameters
+    ----------
+    gamma, beta
+        Scale, of either sign but not zero, and shift of the BatchNorm.
+
+    Examples
+    --------
+    >>> float(c1(-1.0, 0.0))
+    0.5
+    """
+    return _of_affine(_gate, gamma, beta)
+
+
+def c2(gamma: ArrayLike, beta: ArrayLike) -> Any:
+    """Second moment of ReLU(gamma z + beta) over gamma^2.
+
+    Error: at most 3 ulp (float32: 0.51).
+
+    Parameters
+    ----------
+    gamma, beta
+        Scale, of either sign but not zero, and shift of the BatchNorm.
+
+    Examples
+    --------
+    >>> float(c2(-2.0, 0.0))
+    0.5
+    """
+    return _of_affine(_c2, gamma, beta)
+
+
+def c2_variance(gamma: ArrayLike, beta: ArrayLike) -> Any:
+    """Variance of ReLU(gamma z + beta) over gamma^2.
+
+    Error: at most 3 ulp (float32: 0.51).
+
+    Parameters
+    ----------
+    gamma, beta
+        Scale, of either sign but not zero, and shift of the BatchNorm.
+
+    Examples
+    --------
+    >>> round(float(c2_variance(3.0, 0.0)), 12)
+    0.340845056908
+    """
+    return _of_affine(_c2_variance, gamma, beta)
+
+
+def ratio(a: ArrayLike) -> Any:
+    """c1/c2, the gate over the second moment, at ``a = beta/|gamma|``.
+
+    Error: at most 2 ulp (float32: 0.51).
+
+    Parameters
+    ----------
+    a
+        Shift ratio, any real number.
+
+    Examples
+    --------
+    >>> float(ratio(0.0)), float(ratio(-1e5))
+    (1.0, 5000000002.5)
+    """
+    (a,) = real_arrays(a=a)
+    return blockwise(_ratio, a)
+
+
+def ratio_variance(a: ArrayLike) -> Any:
+    """c1/c2 with the variance as c2, at ``a = beta/|gamma|``.
+
+    Error: at most 2 ulp (float32: 0.51).
+
+    Parameters
+    ----------
+    a
+        Shift ratio, any real number.
+
+    Examples
+    --------
+    >>> float(ratio_variance(20.0))
+    1.0
+    """
+    (a,) = real_arrays(a=a)
+    return blockwise(_ratio_variance, a)
+
+
+# --- evaluation --------------------------------------------------------------------------------------------------
+
+
+def _of_normal(kernel: Callable[..., Any], mu: ArrayLike, sigma: ArrayLike, outputs: int = 1) -> Any:
+    mu, sigma = real_arrays(mu=mu, sigma=sigma)
+    require_positive("sigma", sigma)
+    return blockwise(kernel, mu, sigma, outputs=outputs)
+
+
+def _gradient(kernel: Callable[..., Any], mu: ArrayLike, sigma: ArrayLike) -> tuple[Any, Any]:
+    in_mu, in_sigma = _of_normal(kernel, mu, sigma, outputs=2)
+    return in_mu, in_sigma
+
+
+def _of_affine(kernel: Callable[..., Any], gamma: ArrayLike, beta: ArrayLike) -> Any:
+    gamma, beta = real_arrays(gamma=gamma, beta=beta)
+    require_nonzero("gamma", gamma)
+    return blockwise(kernel, beta, np.abs(gamma))
+
+
+def _replaced(values: Block, where: Any, by: Callable[[], Any]) -> Block:
+    if where.any():
+        np.copyto(values, by(), where=where)
+    return values
+
+
+def _tabulated(function: Function, power: int, limit: Limit) -> Callable[[Block, Block, bool], Block]:
+    """A power of sigma times a function of a, with its limit where mu/sigma is large."""
+
+    def kernel(mu: Block, sigma: Block, narrow: bool) -> Block:
+        at = shift_ratio(mu, sigma, narrow)
+        values = value(function, at.a, at.rest).times(at, power)
+        return _replaced(values, at.a >= RIGHT, lambda: limit(mu, sigma))
+
+    return kernel
+
+
+_gate = _tabulated(truncated_moments.gate, 0, lambda mu, sigma: np.ones_like(mu))
+_mean = _tabulated(truncated_moments.mean, 1, lambda mu, sigma: mu)
+_second_moment = _tabulated(truncated_moments.second_moment, 2, lambda mu, sigma: mu * mu + sigma * sigma)
+_variance = _tabulated(truncated_moments.variance, 2, lambda mu, sigma: sigma * sigma)
+_half_slope = _tabulated(truncated_moments.half_slope_of_variance, 1, lambda mu, sigma: sigma)
+_sigma_gate = _tabulated(truncated_moments.gate, 1, lambda mu, sigma: sigma)
+_c2 = _tabulated(truncated_moments.second_moment, 0, lambda mu, sigma: 1 + (mu / sigma) ** 2)
+_c2_variance = _tabulated(truncated_moments.variance, 0, lambda mu, sigma: np.ones_like(mu))
+
+
+def _gate_gradient(mu: Block, sigma: Block, narrow: bool) -> tuple[Block, Block]:
+    at = shift_ratio(mu, sigma, narrow)
+    phi = density(at.a, at.rest)
+    over_sigma = Scaled(phi.value / at.mantissa, phi.exponent + at.exponent)
+    return over_sigma.times(at, 0), -over_sigma.times_ratio(mu, at)
+
+
+def _mean_gradient(mu: Block, sigma: Block, narrow: bool) -> tuple[Block, Block]:
+    at = shift_ratio(mu, sigma, narrow)
+    return _gate(mu, sigma, narrow), density(at.a, at.rest).times(at, 0)
+
+
+def _second_moment_gradient(mu: Block, sigma: Block, narrow: bool) -> tuple[Block, Block]:
+    return 2 * _mean(mu, sigma, narrow), 2 * _sigma_gate(mu, sigma, narrow)
+
+
+def _variance_gradient(mu: Block, sigma: Block, narrow: bool) -> tuple[Block, Block]:
+    at = shift_ratio(mu, sigma, narrow)
+    first = value(truncated_moments.mean, at.a, at.rest)
+    first.value[...] = _replaced(first.value, at.a >= RIGHT, lambda: at.a)
+    closed = value(truncated_moments.gate, -at.a, None if narrow else -at.rest)
+    closed.value[...] = _replaced(closed.value, at.a <= -RIGHT, lambda: np.ones_like(at.a))
+    product = Scaled(2 * first.value * closed.value, first.exponent + closed.exponent)
+    return product.times(at, 1), 2 * _half_slope(mu, sigma, narrow)
+
+
+def _ratio(a: Block, narrow: bool) -> Block:
+    return _of_ratios(truncated_moments.ratio, a, lambda: np.where(a < 1e8, 1 / (1 + a * a), (1 / a) ** 2))
+
+
+def _ratio_variance(a: Block, narrow: bool) -> Block:
+    return _of_ratios(truncated_moments.ratio_variance, a, lambda: np.ones_like(a))
+
+
+def _of_ratios(function: Function, a: Block, limit: Callable[[], Block]) -> Block:
+    values = value(function, np.clip(a, LEFT, RIGHT)).value
+    _replaced(values, a >= RIGHT, limit)
+    expansion = np.polynomial.polynomial.polyval
+    return _replaced(values, a < LEFT, lambda: a * (a * expansion(1 / (a * a), tail(function))))

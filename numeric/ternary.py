@@ -1,0 +1,354 @@
+r"""Ternary and sign weights, as fast values.
+
+Definition: w has a symmetric law of standard deviation sigma (``"uniform"``, ``"gaussian"`` or ``"laplace"``), and
+``tern(w) = sign(w)`` where ``|w| > delta``, else 0; its variance is the probability that w is not set to zero.
+
+Identity: with the half width :math:`h = \sqrt3\sigma` of the uniform law,
+
+===================  ===============================  ===========================  =================================
+                     uniform, delta <= h              Gaussian                     Laplace
+===================  ===============================  ===========================  =================================
+P(tern(w) = 1)       :math:`(h - \delta)/(2h)`        :math:`\Phi(-\delta/\sigma)` :math:`e^{-\sqrt2\delta/\sigma}/2`
+E\|w\|               :math:`h/2`                      :math:`\sqrt{2/\pi}\sigma`   :math:`\sigma/\sqrt2`
+===================  ===============================  ===========================  =================================
+
+Evaluation: the differences and the exponents are formed in two or three doubles; the Gaussian tail is tabulated
+(`numeric.truncated_moments`).
+
+Arguments broadcast; float32 stays float32. NaN gives NaN, and delta may be infinite. A sigma that is not positive and
+finite, a negative delta or t and an unknown law are refused with ValueError. The errors stated are the
+largest that ``benchmarks/accuracy.py`` found, rounded up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal, localcontext
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import erf
+
+from numeric import truncated_moments
+from numeric.arguments import real_arrays, require_nonnegative, require_positive
+from numeric.elementwise import blockwise
+from numeric.error_free import halves, two_product, two_sum
+from numeric.scaled_normal import shift_ratio, value
+from numeric.truncated_moments import LEFT, root_two_pi, tail
+
+Block = NDArray[np.float64]
+Kernel = Callable[..., Block]
+
+with localcontext(prec=60):
+    _ROOT_2, _ROOT_3 = Decimal(2).sqrt(), Decimal(3).sqrt()
+
+
+def p_plus(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
+    """P(tern(w) = 1).
+
+    Error: at most 3 ulp (float32: 0.51).
+
+    Parameters
+    ----------
+    delta, sigma
+        Threshold, at least 0, and standard deviation of w.
+    distribution
+        ``"uniform"``, ``"gaussian"`` or ``"laplace"``.
+
+    Examples
+    --------
+    >>> round(float(p_plus(30.0, 1.0, "gaussian")) * 1e198, 12)
+    4.906713927148
+    """
+    return _of_threshold(_P_PLUS, delta, sigma, distribution)
+
+
+def p_zero(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
+    """Share of zeros, P(tern(w) = 0).
+
+    Error: at most 4 ulp (float32: 0.51).
+
+    Parameters
+    ----------
+    delta, sigma
+        Threshold, at least 0, and standard deviation of w.
+    distribution
+        ``"uniform"``, ``"gaussian"`` or ``"laplace"``.
+
+    Examples
+    --------
+    >>> float(p_zero(1e-300, 2.0, "laplace")) > 0
+    True
+    """
+    return _of_threshold(_P_ZERO, delta, sigma, distribution)
+
+
+def variance(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
+    """Variance of ternary weights, 2 P(tern(w) = 1).
+
+    Error: at most 3 ulp (float32: 1).
+
+    Parameters
+    ----------
+    delta, sigma
+        Threshold, at least 0, and standard deviation of w.
+    distribution
+        ``"uniform"``, ``"gaussian"`` or ``"laplace"``.
+
+    Examples
+    --------
+    >>> float(variance(0.0, 1.0, "uniform"))
+    1.0
+    """
+    return 2 * p_plus(delta, sigma, distribution)
+
+
+def variance_at_ratio(t: ArrayLike, distribution: str) -> Any:
+    """Variance of ternary weights at the threshold ``delta = t E|w|``.
+
+    Error: at most 3 ulp (float32: 0.51).
+
+    Parameters
+    ----------
+    t
+        Threshold in units of E\\|w\\|, at least 0.
+    distribution
+        ``"uniform"``, ``"gaussian"`` or ``"laplace"``.
+
+    Examples
+    --------
+    >>> float(variance_at_ratio(0.7, "uniform"))
+    0.65
+    """
+    kernel = _of_law(_VARIANCE_AT_RATIO, distribution)
+    (t,) = real_arrays(t=t)
+    require_nonnegative("t", t)
+    return blockwise(kernel, t)
+
+
+def optimal_scale(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
+    """Scale of least error at a threshold, mean of \\|w\\| where \\|w\\| > delta; NaN where no weight is that large.
+
+    Error: at most 2 ulp (float32: 0.51).
+
+    Parameters
+    ----------
+    delta, sigma
+        Threshold, at least 0, and standard deviation of w.
+    distribution
+        ``"uniform"``, ``"gaussian"`` or ``"laplace"``.
+
+    Examples
+    --------
+    >>> float(optimal_scale(1e6, 1.0, "gaussian"))
+    1000000.0000010001
+    """
+    return _of_threshold(_OPTIMAL_SCALE, delta, sigma, distribution)
+
+
+def mean_abs(sigma: ArrayLike, distribution: str) -> Any:
+    """E\\|w\\|: the scale of least error of sign weights.
+
+    Error: at most 1.5 ulp (float32: 0.51).
+
+    Parameters
+    ----------
+    sigma
+        Standard deviation of w.
+    distribution
+        ``"uniform"``, ``"gaussian"`` or ``"laplace"``.
+
+    Examples
+    --------
+    >>> round(float(mean_abs(1.0, "gaussian")), 12)
+    0.797884560803
+    """
+    factor = float(_of_law(_mean_abs(), distribution))
+    return _of_sigma(lambda sigma, narrow: sigma * factor, sigma)
+
+
+def binary_error(sigma: ArrayLike, distribution: str) -> Any:
+    """Least error of sign weights, E(w - s sign(w))^2 at the scale s = E\\|w\\|: sigma^2 - (E\\|w\\|)^2.
+
+    Error: at most 2 ulp (float32: 0.51).
+
+    Parameters
+    ----------
+    sigma
+        Standard deviation of w.
+    distribution
+        ``"uniform"``, ``"gaussian"`` or ``"laplace"``.
+
+    Examples
+    --------
+    >>> float(binary_error(2.0, "uniform"))
+    1.0
+    """
+    factor = _of_law(_binary_error(), distribution)
+    return _of_sigma(lambda sigma, narrow: sigma * (sigma * factor), sigma)
+
+
+# --- evaluation --------------------------------------------------------------------------------------------------
+
+
+def _of_law(table: Mapping[str, Any], distribution: str) -> Any:
+    if distribution not in table:
+        raise ValueError(f"distribution must be one of {', '.join(table)}, got {distribution!r}")
+    return table[distribution]
+
+
+def _of_threshold(
+    kernels: Mapping[str, Kernel], delta: ArrayLike, sigma: ArrayLike, distribution: str
+) -> Any:
+    kernel = _of_law(kernels, distribution)
+    delta, sigma = real_arrays(delta=delta, sigma=sigma)
+    require_nonnegative("delta", delta)
+    require_positive("sigma", sigma)
+    return blockwise(kernel, delta, sigma)
+
+
+def _of_sigma(kernel: Kernel, sigma: ArrayLike) -> Any:
+    (sigma,) = real_arrays(sigma=sigma)
+    require_positive("sigma", sigma)
+    return blockwise(kernel, sigma)
+
+
+@cache
+def _parts(number: Decimal, count: int) -> list[Block]:
+    """A number as a sum of so many doubles, each the rest of those before it."""
+    parts: list[Block] = []
+    with localcontext(prec=60):
+        for _ in range(count):
+            parts.append(np.array([float(number)]))
+            number -= Decimal(float(number))
+    return parts
+
+
+@cache
+def _mean_abs() -> dict[str, Decimal]:
+    """E|w|/sigma."""
+    with localcontext(prec=60):
+        return {"uniform": _ROOT_3 / 2, "gaussian": 2 / root_two_pi(), "laplace": 1 / _ROOT_2}
+
+
+@cache
+def _binary_error() -> dict[str, float]:
+    """1 - (E|w|/sigma)^2."""
+    with localcontext(prec=60):
+        return {law: float(1 - mean_size * mean_size) for law, mean_size in _mean_abs().items()}
+
+
+def _uniform_p_plus(delta: Block, sigma: Block, narrow: bool) -> Block:
+    first, second, third = _parts(_ROOT_3, 3)
+    if narrow:  # times 24 bits, the upper half of the root is exact
+        upper, lower = halves(first)
+        return np.maximum((sigma * upper - delta) + sigma * (lower + second), 0.0) / (sigma * (2 * first))
+    sigma, exponent = np.frexp(sigma)
+    width, rest = two_product(sigma, first)
+    more, least = two_product(sigma, second)
+    rest, rounding = two_sum(rest, more)
+    delta = np.ldexp(delta, -exponent)
+    beyond = width - delta
+    beyond += ((width - beyond) - delta) + rest
+    beyond += rounding + least + sigma * third
+    return np.maximum(beyond, 0.0) / (2 * width)
+
+
+def _gaussian_p_plus(delta: Block, sigma: Block, narrow: bool) -> Block:
+    at = shift_ratio(delta, sigma, narrow)
+    return _gaussian_tail(at.a, at.rest)
+
+
+def _laplace_p_plus(delta: Block, sigma: Block, narrow: bool) -> Block:
+    at = shift_ratio(delta, sigma, narrow)
+    return _laplace_tail(at.a, at.rest)
+
+
+def _uniform_tail(ratio: Block, rest: Any) -> Block:
+    first, second = _parts(_ROOT_3, 2)
+    return np.maximum((first - ratio) + (second - (0.0 if rest is None else rest)), 0.0) / (2 * first)
+
+
+def _gaussian_tail(ratio: Block, rest: Any) -> Block:
+    tail_probability = value(truncated_moments.gate, -ratio, None if rest is None else -rest)
+    return np.asarray(np.ldexp(tail_probability.value, -tail_probability.exponent))
+
+
+def _laplace_tail(ratio: Block, rest: Any) -> Block:
+    if rest is None:
+        return 0.5 * np.exp(ratio * -float(_ROOT_2))
+    first, second = _parts(_ROOT_2, 2)
+    exponent, rounding = two_product(ratio, first)
+    rounding += ratio * second
+    rounding += rest * first
+    result = 0.5 * np.exp(-exponent)
+    result -= result * rounding
+    return result
+
+
+def _uniform_p_zero(delta: Block, sigma: Block, narrow: bool) -> Block:
+    return np.minimum(delta / sigma / float(_ROOT_3), 1.0)
+
+
+def _gaussian_p_zero(delta: Block, sigma: Block, narrow: bool) -> Block:
+    return np.asarray(erf(delta / sigma / float(_ROOT_2)))
+
+
+def _laplace_p_zero(delta: Block, sigma: Block, narrow: bool) -> Block:
+    return -np.expm1(delta / sigma * -float(_ROOT_2))
+
+
+def _gaussian_variance_at_ratio(t: Block, narrow: bool) -> Block:
+    t = np.minimum(t, -LEFT)
+    first, second = _parts(_mean_abs()["gaussian"], 2)
+    delta, rest = two_product(t, first)
+    rest += t * second
+    return 2 * _gaussian_tail(delta, rest)
+
+
+def _uniform_optimal_scale(delta: Block, sigma: Block, narrow: bool) -> Block:
+    scale = 0.5 * delta + sigma * float(_mean_abs()["uniform"])
+    scale[np.broadcast_to(_uniform_p_plus(delta, sigma, narrow) == 0, scale.shape)] = np.nan
+    return scale
+
+
+def _gaussian_optimal_scale(delta: Block, sigma: Block, narrow: bool) -> Block:
+    at = shift_ratio(-delta, sigma, narrow)
+    scale = value(truncated_moments.inverse_mills, np.maximum(at.a, LEFT), at.rest).times(at, 1)
+    far = at.a < LEFT
+    if far.any():
+        expansion = np.polynomial.polynomial.polyval(
+            (sigma / delta) ** 2, tail(truncated_moments.inverse_mills)
+        )
+        np.copyto(scale, delta * expansion, where=far)
+    return scale
+
+
+TAILS: dict[str, Kernel] = {
+    "uniform": _uniform_tail,
+    "gaussian": _gaussian_tail,
+    "laplace": _laplace_tail,
+}
+"""P(w > (ratio + rest) sigma) of blocks, by the name of the law; the ratio from 0 to 1000."""
+_P_PLUS: dict[str, Kernel] = {
+    "uniform": _uniform_p_plus,
+    "gaussian": _gaussian_p_plus,
+    "laplace": _laplace_p_plus,
+}
+_P_ZERO: dict[str, Kernel] = {
+    "uniform": _uniform_p_zero,
+    "gaussian": _gaussian_p_zero,
+    "laplace": _laplace_p_zero,
+}
+_VARIANCE_AT_RATIO: dict[str, Kernel] = {
+    "uniform": lambda t, narrow: np.maximum(1 - 0.5 * t, 0.0),
+    "gaussian": _gaussian_variance_at_ratio,
+    "laplace": lambda t, narrow: np.exp(-t),
+}
+_OPTIMAL_SCALE: dict[str, Kernel] = {
+    "uniform": _uniform_optimal_scale,
+    "gaussian": _gaussian_optimal_scale,
+    "laplace": lambda delta, sigma, narrow: delta + sigma * float(_mean_abs()["laplace"]),
+}

@@ -1,0 +1,234 @@
+r"""Tables of the truncated moments of a normal law, and of what is built from them.
+
+Definition: the moments of ReLU(z + a), z standard normal, are :math:`M_k(a) = \int_0^\infty u^k \varphi(u - a)\,du`.
+
+Identity: with :math:`E = e^{-a^2/2}` and :math:`R_k(t) = \int_0^\infty u^k e^{-tu - u^2/2}\,du` they are
+:math:`M_k(a) = E R_k(-a) / \sqrt{2\pi}`. Integration by parts gives :math:`R_1 = 1 - t R_0` and
+:math:`R_{k+1} = k R_{k-1} - t R_k`, and :math:`R_k' = -R_{k+1}`: the Taylor coefficients of :math:`R_k(-a)` are
+:math:`R_{k+j}(-a)/j!`, all positive.
+
+Evaluation: E takes the underflow; what is left of a function f, ``f/E`` where a < 0 and f where a >= 0, is smooth
+and stands here as Taylor polynomials on pieces of width 1/32 from -66 to 9. Beyond -66 even the largest double
+squared times f is zero, and beyond 9 the gate is 1 to the last bit. The coefficients are computed on first use, in
+decimals: R_0(66) from its asymptotic series, the rest by Taylor sums from centre to centre, in whose direction
+errors die out. The total mass, :math:`2 R_0(0) = \sqrt{2\pi}`, is found on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal, localcontext
+from functools import cache
+from itertools import pairwise
+from math import factorial
+from operator import mul
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Block = NDArray[np.float64]
+
+PER_UNIT = 32
+LEFT, RIGHT = -66, 9
+DEGREE = 7
+_DIGITS = 60  # half of them are lost in the recurrence at t = 66
+_TERMS = 28
+
+
+class Series:
+    """A power series in ``a - centre``, cut off after the power DEGREE."""
+
+    def __init__(self, coefficients: list[Decimal]) -> None:
+        self.coefficients = coefficients
+
+    def __add__(self, other: Series) -> Series:
+        return Series([x + y for x, y in zip(self.coefficients, other.coefficients, strict=True)])
+
+    def __sub__(self, other: Series) -> Series:
+        return Series([x - y for x, y in zip(self.coefficients, other.coefficients, strict=True)])
+
+    def __mul__(self, other: Series | Decimal) -> Series:
+        x = self.coefficients
+        if isinstance(other, Decimal):
+            return Series([c * other for c in x])
+        y = other.coefficients
+        return Series([sum((x[i] * y[n - i] for i in range(n + 1)), Decimal()) for n in range(len(x))])
+
+    def __truediv__(self, other: Series) -> Series:
+        y, quotient = other.coefficients, list[Decimal]()
+        for n, x in enumerate(self.coefficients):
+            known = sum((quotient[i] * y[n - i] for i in range(n)), Decimal())
+            quotient.append((x - known) / y[0])
+        return Series(quotient)
+
+
+class Piece(NamedTuple):
+    """The series at one centre: ``r[k]`` is M_k/E, ``E`` is exp(-a^2/2), and ``c E`` is the density phi."""
+
+    r: tuple[Series, Series, Series]
+    E: Series
+    c: Series
+
+
+Function = Callable[[Piece], Series]
+
+
+def gate(at: Piece) -> Series:
+    """P(z + a > 0), over E."""
+    return at.r[0]
+
+
+def mean(at: Piece) -> Series:
+    """E ReLU(z + a), over E."""
+    return at.r[1]
+
+
+def second_moment(at: Piece) -> Series:
+    """E ReLU(z + a)^2, over E."""
+    return at.r[2]
+
+
+def variance(at: Piece) -> Series:
+    """Variance of ReLU(z + a), over E."""
+    return at.r[2] - at.E * at.r[1] * at.r[1]
+
+
+def half_slope_of_variance(at: Piece) -> Series:
+    """Half the derivative of the variance of ReLU(s z + a) in s at s = 1, Phi - M_1 phi, over E."""
+    return at.r[0] - at.c * at.E * at.r[1]
+
+
+def ratio(at: Piece) -> Series:
+    """Gate over second moment."""
+    return at.r[0] / at.r[2]
+
+
+def ratio_variance(at: Piece) -> Series:
+    """Gate over variance."""
+    return at.r[0] / variance(at)
+
+
+def inverse_mills(at: Piece) -> Series:
+    """phi(a)/Phi(a)."""
+    return at.c / at.r[0]
+
+
+PROPORTIONAL_TO_E = frozenset({gate, mean, second_moment, variance, half_slope_of_variance})
+
+
+# --- the tables --------------------------------------------------------------------------------------------
+
+
+@cache
+def table(function: Function) -> Block:
+    """Coefficients of a function: row j belongs to the power j, column i to the i-th piece from the left.
+
+    The variable is the distance from the middle of the piece, in widths of a piece. A last row holds what rounding
+    took from the first.
+    """
+    with localcontext(prec=_DIGITS):
+        widths = [Decimal(PER_UNIT) ** -j for j in range(DEGREE + 1)]
+        rows = []
+        for index, piece in enumerate(_pieces()):
+            series = function(piece)
+            if function in PROPORTIONAL_TO_E and index >= -LEFT * PER_UNIT:
+                series = series * piece.E
+            exact = list(map(mul, series.coefficients, widths))
+            rounded = [float(c) for c in exact]
+            rows.append([*rounded, float(exact[0] - Decimal(rounded[0]))])
+    return np.ascontiguousarray(np.transpose(rows))
+
+
+@cache
+def root_two_pi() -> Decimal:
+    """The integral of exp(-z^2/2) over the line.
+
+    Examples
+    --------
+    >>> float(root_two_pi() ** 2 / 2)
+    3.141592653589793
+    """
+    with localcontext(prec=_DIGITS):
+        nearest = _moments()[-LEFT * PER_UNIT - 1]
+        return 2 * _shifted(nearest, Decimal(1) / (2 * PER_UNIT))
+
+
+@cache
+def tail(function: Function, terms: int = 6) -> list[float]:
+    """Coefficients in 1/a^2 of the expansion of a ratio for a -> -oo, without the power of -a that leads it."""
+    with localcontext(prec=_DIGITS):
+        r0, r1, r2 = (Series([_asymptotic(k, j) for j in range(terms)]) for k in range(3))
+        one = Series([Decimal(int(j == 0)) for j in range(terms)])
+        return [float(c) for c in function(Piece((r0, r1, r2), E=one - one, c=one)).coefficients]
+
+
+def _asymptotic(k: int, j: int) -> Decimal:
+    """Coefficient of t^-2j in the expansion of R_k(t) t^(k+1): exp(-u^2/2) integrated term by term."""
+    size = Decimal(factorial(k + 2 * j)) / (factorial(j) << j)
+    return -size if j % 2 else size
+
+
+@cache
+def _centres() -> list[Decimal]:
+    return [(Decimal(k) + Decimal("0.5")) / PER_UNIT for k in range(LEFT * PER_UNIT, RIGHT * PER_UNIT)]
+
+
+@cache
+def _moments() -> list[list[Decimal]]:
+    """R_0, R_1, ... at ``-a`` for each centre a."""
+    t = -_centres()[0]
+    r0 = sum((_asymptotic(0, j) / t ** (2 * j + 1) for j in range(_TERMS)), Decimal())
+    found = [_recurrence(t, r0)]
+    for before, here in pairwise(_centres()):
+        found.append(_recurrence(-here, _shifted(found[-1], here - before)))
+    return found
+
+
+def _recurrence(t: Decimal, r0: Decimal) -> list[Decimal]:
+    r = [r0, 1 - t * r0]
+    for k in range(1, _TERMS - 1):
+        r.append(k * r[k - 1] - t * r[k])
+    return r
+
+
+def _shifted(moments: list[Decimal], step: Decimal) -> Decimal:
+    """R_0 at ``-(a + step)``, by its Taylor sum at a."""
+    return sum(map(mul, moments, _taylor_weights(step)), Decimal())
+
+
+@cache
+def _taylor_weights(step: Decimal) -> list[Decimal]:
+    return [step**j / factorial(j) for j in range(_TERMS)]
+
+
+@cache
+def _pieces() -> list[Piece]:
+    c = 1 / root_two_pi()
+    constant = Series([c] + [Decimal()] * DEGREE)
+    weights = [c * weight for weight in _taylor_weights(Decimal(1))[: DEGREE + 1]]
+    pieces = []
+    for centre, moments, e in zip(_centres(), _moments(), _gaussians(), strict=True):
+        r0, r1, r2 = (Series(list(map(mul, moments[k:], weights))) for k in range(3))
+        pieces.append(Piece((r0, r1, r2), _gaussian(centre, e), constant))
+    return pieces
+
+
+def _gaussians() -> list[Decimal]:
+    """exp(-a^2/2) at each centre: its ratios from centre to centre have a constant ratio."""
+    first, second = _centres()[:2]
+    step = second - first
+    ratio, constant = (-step * (first + second) / 2).exp(), (-step * step).exp()
+    found = [(-first * first / 2).exp()]
+    for _ in _centres()[1:]:
+        found.append(found[-1] * ratio)
+        ratio *= constant
+    return found
+
+
+def _gaussian(centre: Decimal, value: Decimal) -> Series:
+    """exp(-a^2/2), from E' = -a E."""
+    e = [value, -centre * value]
+    for k in range(1, DEGREE):
+        e.append(-(centre * e[k] + e[k - 1]) / (k + 1))
+    return Series(e)

@@ -1,0 +1,430 @@
+"""Errors of the fast values, in units in the last place, against ball arithmetic of the catalogue's closed forms.
+
+The closed form (or its derivative, taken by SymPy) is printed as calls of python-flint and evaluated at the very
+doubles that the fast function was given, at a precision that is raised until the ball is narrow.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache, partial
+from itertools import product
+from math import frexp, isinf, ldexp
+from typing import Any
+
+import numpy as np
+import sympy as sp
+from flint import arb, ctx, fmpq
+from numpy.typing import NDArray
+from sympy.printing.pycode import PythonCodePrinter
+
+from derivations import catalog
+from derivations.normal import Phi, phi
+from derivations.pact import b
+from derivations.ternary import K
+from numeric import pact, quantised_weights, relu, ternary
+
+Array = NDArray[Any]
+Grid = Callable[[int, Any], tuple[Array, ...]]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A fast function and what it is held against.
+
+    Attributes
+    ----------
+    name
+        Module and function, and what else tells it apart.
+    public
+        The function whose docstring states its errors.
+    values
+        The same as a function of the arrays of the grid.
+    reference
+        Builds the function of balls, in the same order, when it is needed.
+    grid
+        Gives arrays of so many points, of one type.
+    """
+
+    name: str
+    public: Callable[..., Any]
+    values: Callable[..., Any]
+    reference: Callable[[], Callable[..., arb]]
+    grid: Grid
+
+    def bound(self, dtype: Any) -> float:
+        """The largest error that the docstring states for a type."""
+        stated = re.search(r"at most ([\d.]+) ulp \(float32: ([\d.]+)\)", self.public.__doc__ or "")
+        if stated is None:
+            raise LookupError(f"the docstring of {self.name} states no error")
+        return float(stated[1] if dtype == np.float64 else stated[2])
+
+
+@dataclass(frozen=True)
+class Worst:
+    """The largest error of a function: in units in the last place, and where."""
+
+    name: str
+    points: int
+    error: float
+    at: tuple[float, ...]
+    bound: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the stated bound does."""
+        return self.error <= self.bound
+
+
+def measure(points: int = 2000, dtype: Any = np.float64, names: str = "") -> Iterator[Worst]:
+    """The largest error of each function whose name holds ``names``, on a grid over the whole range of the type."""
+    return (worst(subject, points, np.dtype(dtype)) for subject in subjects() if names in subject.name)
+
+
+def worst(subject: Subject, points: int, dtype: Any) -> Worst:
+    """The largest error of a function on its grid."""
+    arguments = subject.grid(points, dtype)
+    values = np.asarray(subject.values(*arguments))
+    if values.dtype != dtype:
+        raise TypeError(f"{subject.name} turns {dtype} into {values.dtype}")
+    reference = subject.reference()
+    errors = [
+        ulps(y, enclosed(reference, x), dtype)
+        for *x, y in zip(*(v.tolist() for v in (*arguments, values)), strict=True)
+    ]
+    where = int(np.argmax(errors))
+    at = tuple(float(v[where]) for v in arguments)
+    return Worst(subject.name, len(errors), errors[where], at, subject.bound(dtype))
+
+
+# --- balls -----------------------------------------------------------------------------------------------
+
+
+def enclosed(reference: Callable[..., arb], point: list[float]) -> arb:
+    """The value at a point to 25 digits, or a ball around zero far below the smallest double."""
+    for precision in (160, 320, 1000, 3000, 9000):
+        ctx.prec = precision
+        ball = reference(*point)
+        if ball.rel_accuracy_bits() > 83 or abs(ball) < _NOTHING:
+            return ball
+    raise ArithmeticError(f"no narrow enclosure at {point}")
+
+
+_NOTHING = arb(2) ** -1200
+
+
+def ulps(value: float, ball: arb, dtype: Any) -> float:
+    """Distance of a float from a ball, in spacings of floats of the type at the ball."""
+    digits, low, high = (53, -1074, 1024) if dtype == np.float64 else (24, -149, 128)
+    if isinf(value) and abs(ball) < arb(2) ** (high + 1):
+        value_ball = arb(2) ** high * (1 if value > 0 else -1)
+        if abs(ball) >= arb(2) ** high:
+            return 0.0
+    elif isinf(value):
+        return 0.0 if (ball > 0) == (value > 0) else float("inf")
+    else:
+        value_ball = arb(value)
+    middle = float(ball.mid()) if abs(ball) < arb(2) ** 1023 else ldexp(1.0, 1023)
+    spacing = max(frexp(middle)[1] - digits, low) if middle else low
+    return float((abs(value_ball - ball) * arb(2) ** -spacing).mid())
+
+
+class _ExactNumbers(PythonCodePrinter):
+    def _print_Rational(self, expr: sp.Rational) -> str:
+        return f"rational({expr.p}, {expr.q})"
+
+    def _print_Pi(self, expr: sp.Expr) -> str:
+        return "pi()"
+
+
+def _printer() -> PythonCodePrinter:
+    return _ExactNumbers({"fully_qualified_modules": False, "allow_unknown_functions": True})
+
+
+def _Phi(x: arb) -> arb:
+    return (-x / arb(2).sqrt()).erfc() / 2
+
+
+def _phi(x: arb) -> arb:
+    return (-x * x / 2).exp() / (2 * arb.pi()).sqrt()
+
+
+def _mills(x: arb) -> arb:
+    """Phi/phi, for x far below zero through Tricomi's U, since Phi and phi themselves cannot be held there."""
+    if x > -30:
+        return _Phi(x) / _phi(x)
+    return (x * x / 2).hypgeom_u(fmpq(1, 2), fmpq(1, 2)) / arb(2).sqrt()
+
+
+mills = sp.Function("mills")
+
+_NAMES: dict[str, Any] = {
+    "rational": lambda p, q: arb(fmpq(p, q)),
+    "pi": arb.pi,
+    "sqrt": lambda x: arb(x).sqrt(),
+    "exp": lambda x: arb(x).exp(),
+    "Phi": _Phi,
+    "phi": _phi,
+    "mills": _mills,
+}
+
+
+def in_balls(expr: sp.Expr, *symbols: sp.Symbol) -> Callable[..., arb]:
+    """An expression as a function of floats, which are taken as exact."""
+    function = sp.lambdify(symbols, expr, modules=[_NAMES], printer=_printer(), cse=True)
+    return lambda *values: arb(function(*map(arb, values)))
+
+
+def _in_fractions(expr: sp.Expr, *symbols: sp.Symbol) -> Callable[..., arb]:
+    """A rational expression with rounding, exactly."""
+    function = sp.lambdify(
+        symbols, expr, modules=[{"Round": round, "rational": Fraction}], printer=_printer()
+    )
+
+    def evaluate(*values: float) -> arb:
+        exact = Fraction(function(*map(Fraction, values)))
+        return arb(fmpq(exact.numerator, exact.denominator))
+
+    return evaluate
+
+
+# --- grids -----------------------------------------------------------------------------------------------
+
+
+def magnitudes(points: int, dtype: Any) -> Array:
+    """Positive numbers: half of them spread over the whole range of the type, half over what matters most."""
+    least, most = (-323, 308) if dtype == np.float64 else (-45, 38)
+    wide, narrow = np.logspace(least, most, points - points // 2), np.logspace(-3, 2, points // 2)
+    return np.concatenate([wide, narrow])
+
+
+def shifts(points: int, dtype: Any) -> tuple[Array]:
+    """Shift ratios of both signs, and the seams between pieces."""
+    size = magnitudes(points // 2, dtype)
+    seams = np.arange(-70 * 32, 10 * 32) / 32
+    seams = np.concatenate([seams, np.nextafter(seams, -np.inf), [0.0]])
+    return (_as(dtype, np.concatenate([-size, size, seams[:: max(1, 30 * len(seams) // (points + 1))]])),)
+
+
+def normals(points: int, dtype: Any) -> tuple[Array, Array]:
+    """Mean and standard deviation; the latter 1, near 1, or anywhere in the range."""
+    (a,) = shifts(points, np.float64)
+    rng = np.random.default_rng(0)
+    least, most = (-323, 308) if dtype == np.float64 else (-45, 38)
+    sigma = np.choose(
+        np.arange(a.size) % 3,
+        [np.ones(a.size), 10 ** rng.uniform(-3, 3, a.size), 10 ** rng.uniform(least, most, a.size)],
+    )
+    with np.errstate(over="ignore", under="ignore"):
+        return _as(dtype, a * sigma), np.maximum(_as(dtype, sigma), np.finfo(dtype).smallest_subnormal)
+
+
+def thresholds(points: int, dtype: Any) -> tuple[Array, Array]:
+    """Threshold and standard deviation."""
+    mu, sigma = normals(points, dtype)
+    return np.abs(mu), sigma
+
+
+def thresholds_of_uniform(points: int, dtype: Any) -> tuple[Array, Array]:
+    """Threshold and standard deviation, where some weights survive; many thresholds next to the end of the support."""
+    delta, sigma = thresholds(points, dtype)
+    rng = np.random.default_rng(1)
+    end = np.sqrt(np.longdouble(3)) * sigma
+    near = end * (1 - np.longdouble(10) ** -rng.uniform(0, 18, sigma.size))
+    delta = np.where(np.arange(sigma.size) % 2 == 1, near.astype(dtype), delta)
+    inside = delta.astype(np.longdouble) < end
+    return delta[inside], sigma[inside]
+
+
+def standard_deviations(points: int, dtype: Any) -> tuple[Array]:
+    """Positive numbers over the whole range."""
+    return (_as(dtype, magnitudes(points, dtype)),)
+
+
+def ratios_up_to_2(points: int, dtype: Any) -> tuple[Array]:
+    """Ratios of threshold to mean size at which uniform weights survive."""
+    (t,) = standard_deviations(points, dtype)
+    return (t[t <= 2],)
+
+
+def activations(points: int, dtype: Any) -> tuple[Array, Array]:
+    """Pre-activation and clipping level; many next to where rounding changes."""
+    (alpha,) = standard_deviations(points, dtype)
+    rng = np.random.default_rng(2)
+    rng.shuffle(alpha)
+    anywhere = rng.uniform(-0.2, 1.2, points)
+    small = 10.0 ** -rng.uniform(0, 30, points)
+    half_way = (rng.integers(0, 15, points) + 0.5) / 15
+    with np.errstate(under="ignore", over="ignore"):
+        x = _as(dtype, np.choose(np.arange(points) % 3, [anywhere, small, half_way]) * alpha)
+    return x, alpha
+
+
+def clips(points: int, dtype: Any) -> tuple[Array, Array]:
+    """Standard deviation and largest level, of comparable size."""
+    (sigma,) = standard_deviations(points, dtype)
+    rng = np.random.default_rng(3)
+    with np.errstate(under="ignore", over="ignore"):
+        clip = _as(dtype, sigma * 10 ** rng.uniform(-2, 2, points))
+    return sigma, np.clip(clip, np.finfo(dtype).smallest_subnormal, np.finfo(dtype).max)
+
+
+def _as(dtype: Any, values: Array) -> Array:
+    with np.errstate(over="ignore", under="ignore"):
+        values = values.astype(dtype)
+    return np.clip(values, np.finfo(dtype).min, np.finfo(dtype).max)
+
+
+# --- the functions ---------------------------------------------------------------------------------------
+
+mu, a = sp.symbols("mu a", real=True)
+sigma, delta, clip, alpha = sp.symbols("sigma delta clip alpha", positive=True)
+t, x = sp.symbols("t x", real=True)
+
+
+def closed_form(name: str) -> sp.Expr:
+    """The closed form of the catalogue in the letters of this module."""
+    expr = catalog()[name].closed_form
+    here = {
+        "beta": mu,
+        "gamma": sigma,
+        "sigma": sigma,
+        "delta": delta,
+        "a": a,
+        "t": t,
+        "x": x,
+        "alpha": alpha,
+    }
+    expr = expr.subs(K, 2 / sigma**2)
+    return expr.subs({s: here[s.name] for s in expr.free_symbols if s.name in here})
+
+
+def _without_underflow(expr: sp.Expr) -> sp.Expr:
+    """A quotient of terms with Phi and phi, divided through by phi."""
+    return sp.cancel(expr.replace(Phi, lambda v: mills(v) * phi(v)))
+
+
+@cache
+def subjects() -> tuple[Subject, ...]:
+    """All functions."""
+    return (*_relu(), *_ternary(), *_quantised(), *_pact())
+
+
+def _moment(name: str) -> sp.Expr:
+    """A moment of ReLU(y) for y of mean mu and standard deviation sigma."""
+    scale, formula = {
+        "gate_probability": (1, "gate_probability"),
+        "mean": (1, "mean_after_batchnorm"),
+        "second_moment": (sigma**2, "c2"),
+        "variance": (sigma**2, "c2_variance"),
+    }[name]
+    return scale * closed_form(f"relu.{formula}")
+
+
+def _relu() -> Iterator[Subject]:
+    moments = ("gate_probability", "mean", "second_moment", "variance")
+    for name in moments:
+        public = getattr(relu, name)
+        yield Subject(f"relu.{name}", public, public, partial(_balls_of_moment, name), normals)
+    for name, index in product(moments, (0, 1)):
+        public, variable = getattr(relu, f"{name}_gradient"), (mu, sigma)[index]
+        yield Subject(
+            f"relu.{name}_gradient in {variable}",
+            public,
+            lambda m, s, public=public, index=index: public(m, s)[index],
+            partial(_balls_of_moment, name, variable),
+            normals,
+        )
+    for name in ("c1", "c2", "c2_variance"):
+        public = getattr(relu, name)
+        reference = partial(_balls_of, f"relu.{name}", mu, sigma)
+        yield Subject(f"relu.{name}", public, lambda m, s, public=public: public(-s, m), reference, normals)
+    for name in ("ratio", "ratio_variance"):
+        public = getattr(relu, name)
+        yield Subject(f"relu.{name}", public, public, partial(_balls_of, f"relu.{name}", a), shifts)
+
+
+def _balls_of_moment(name: str, *variables: sp.Symbol) -> Callable[..., arb]:
+    return in_balls(sp.diff(_moment(name), *variables) if variables else _moment(name), mu, sigma)
+
+
+def _balls_of(name: str, *symbols: sp.Symbol) -> Callable[..., arb]:
+    expr = closed_form(name)
+    if name.endswith(("ratio", "ratio_variance", "gaussian.optimal_scale")):
+        expr = _without_underflow(expr)
+    return in_balls(expr, *symbols)
+
+
+LAWS = ("uniform", "gaussian", "laplace")
+
+
+def _ternary() -> Iterator[Subject]:
+    functions: dict[str, tuple[tuple[sp.Symbol, ...], Grid, Grid]] = {
+        "p_plus": ((delta, sigma), thresholds, thresholds_of_uniform),
+        "p_zero": ((delta, sigma), thresholds, thresholds_of_uniform),
+        "variance": ((delta, sigma), thresholds, thresholds_of_uniform),
+        "optimal_scale": ((delta, sigma), thresholds, thresholds_of_uniform),
+        "variance_at_ratio": ((t,), standard_deviations, ratios_up_to_2),
+        "mean_abs": ((sigma,), standard_deviations, standard_deviations),
+        "binary_error": ((sigma,), standard_deviations, standard_deviations),
+    }
+    for law, (name, (symbols, grid, grid_of_uniform)) in product(LAWS, functions.items()):
+        public = getattr(ternary, name)
+        yield Subject(
+            f"ternary.{name}, {law}",
+            public,
+            partial(public, distribution=law),
+            partial(_balls_of, f"ternary.{law}.{name}", *symbols),
+            grid_of_uniform if law == "uniform" else grid,
+        )
+
+
+def _quantised() -> Iterator[Subject]:
+    public = quantised_weights.variance
+    for law, bits in product(LAWS, (1, 2, 4)):
+        yield Subject(
+            f"quantised_weights.variance, {law}, {bits} bits",
+            public,
+            partial(public, bits=bits, distribution=law),
+            partial(mean_square_of_levels, bits, law),
+            clips,
+        )
+
+
+def mean_square_of_levels(bits: int, law: str) -> Callable[..., arb]:
+    """The definition: each level squared, times the probability of the weights that are nearest to it."""
+    above = in_balls(closed_form(f"ternary.{law}.p_plus"), delta, sigma)
+    steps = 2**bits - 1
+
+    def evaluate(sigma: float, clip: float) -> arb:
+        def survives(cut: arb) -> arb:
+            if law == "uniform" and cut > arb(3).sqrt() * arb(sigma):
+                return arb(0)
+            return above(cut, sigma)
+
+        total = arb(0)
+        for k in range(steps // 2 + 1):
+            level = arb(clip) * fmpq(2 * k + 1, steps)
+            here = survives(arb(clip) * fmpq(2 * k, steps)) if k else arb(fmpq(1, 2))
+            following = survives(arb(clip) * fmpq(2 * k + 2, steps)) if k < steps // 2 else arb(0)
+            total += 2 * level**2 * (here - following)
+        return total
+
+    return evaluate
+
+
+def _pact() -> Iterator[Subject]:
+    for name, bits in product(("quantised", "grad_alpha"), (1, 4, 8, 32)):
+        public = getattr(pact, name)
+        reference = partial(_fractions_of, f"pact.{name}", bits)
+        yield Subject(f"pact.{name}, {bits} bits", public, partial(public, bits=bits), reference, activations)
+    for name in ("grad_input", "grad_alpha_original"):
+        public = getattr(pact, name)
+        yield Subject(f"pact.{name}", public, public, partial(_fractions_of, f"pact.{name}", 1), activations)
+
+
+def _fractions_of(name: str, bits: int) -> Callable[..., arb]:
+    return _in_fractions(closed_form(name).subs(b, bits), x, alpha)

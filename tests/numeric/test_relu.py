@@ -1,0 +1,180 @@
+"""Fast values of the ReLU moments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import localcontext
+from math import pi
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from numeric import relu
+from numeric.truncated_moments import LEFT, PER_UNIT, RIGHT, ratio_variance, root_two_pi, table
+
+MOMENTS = (relu.gate_probability, relu.mean, relu.second_moment, relu.variance)
+GRADIENTS = (
+    relu.gate_probability_gradient,
+    relu.mean_gradient,
+    relu.second_moment_gradient,
+    relu.variance_gradient,
+)
+ULP = np.finfo(float).eps
+shifts = st.floats(-60, 60)
+scales = st.floats(1e-3, 1e3)
+
+
+def test_the_total_mass_of_the_normal_law_is_found() -> None:
+    assert float(root_two_pi() ** 2 / 2) == pi
+
+
+def test_tables_do_not_depend_on_the_precision_of_decimals_elsewhere() -> None:
+    with localcontext(prec=5):
+        assert np.array_equal(table.__wrapped__(ratio_variance), table(ratio_variance))
+
+
+def test_special_values_in_which_rival_conventions_differ() -> None:
+    assert relu.gate_probability(0.0) == 0.5
+    assert relu.second_moment(0.0, 2.0) == 2.0  # sigma is a standard deviation, not a variance
+    assert relu.variance(0.0) == pytest.approx((1 - 1 / pi) / 2, rel=ULP)
+    assert relu.c2(2.0, 0.0) == relu.c2(-2.0, 0.0) == 0.5  # over gamma^2; |gamma|
+    assert relu.c1(-1.0, 1.0) == relu.gate_probability(1.0)
+    assert relu.ratio(0.0) == pytest.approx(1.0, rel=ULP)
+    assert relu.ratio_variance(0.0) == pytest.approx(pi / (pi - 1), rel=ULP)
+
+
+def test_limits() -> None:
+    ends = [-np.inf, np.inf]
+    assert relu.gate_probability(ends).tolist() == [0, 1]
+    assert relu.mean(ends, 2.0).tolist() == [0, np.inf]
+    assert relu.second_moment(ends, 2.0).tolist() == [0, np.inf]
+    assert relu.variance(ends, 2.0).tolist() == [0, 4]
+    assert relu.ratio(ends).tolist() == [np.inf, 0]
+    assert relu.ratio_variance(ends).tolist() == [np.inf, 1]
+    assert [g.tolist() for g in relu.variance_gradient(ends, 2.0)] == [[0, 0], [0, 4]]
+    assert [g.tolist() for g in relu.gate_probability_gradient(ends, 2.0)] == [[0, 0], [0, 0]]
+
+
+def test_scales_at_the_ends_of_the_range() -> None:
+    assert relu.mean(1.0, 5e-324) == 1.0
+    assert relu.mean(-1.0, 5e-324) == 0.0
+    assert relu.second_moment(1e150, 1e-320) == 1e150**2
+    tiny = relu.gate_probability(-38.4)
+    assert 0 < tiny < np.finfo(float).tiny
+    assert relu.gate_probability(-38.6) == 0
+    assert relu.mean(-45e200, 1e200) > 0  # though phi(45) is zero
+
+
+@pytest.mark.parametrize("function", MOMENTS)
+def test_no_step_at_the_seams_of_the_pieces(function: Callable[..., Any]) -> None:
+    seams = np.arange(LEFT * PER_UNIT, (RIGHT + 1) * PER_UNIT) / PER_UNIT
+    sigma = 2.0**500  # the left end is above the underflow
+    before, at = function(np.nextafter(seams, -np.inf) * sigma, sigma), function(seams * sigma, sigma)
+    inside = (at > 1e-290) & (at < np.inf)
+    assert inside.sum() > 1000
+    relative_change = np.spacing(np.abs(seams)) * (np.abs(seams) + 2)  # a times its rounding, and slack
+    assert (np.abs(at - before) <= (4 * ULP + relative_change) * at)[inside].all()
+
+
+@given(shifts, scales)
+def test_open_and_closed_side_together(mu: float, sigma: float) -> None:
+    a = mu / sigma
+    assert relu.gate_probability(mu, sigma) + relu.gate_probability(-mu, sigma) == pytest.approx(
+        1, rel=4 * ULP
+    )
+    gap = relu.mean(mu, sigma) - relu.mean(-mu, sigma)
+    assert gap == pytest.approx(mu, rel=0, abs=8 * ULP * (abs(mu) + sigma))
+    both = relu.second_moment(mu, sigma) + relu.second_moment(-mu, sigma)
+    assert both == pytest.approx(mu**2 + sigma**2, rel=8 * ULP)
+    assert relu.c2(sigma, mu) + relu.c2(sigma, -mu) == pytest.approx(1 + a * a, rel=8 * ULP)
+
+
+@given(shifts, scales, st.integers(-300, 300))
+def test_a_power_of_two_scales_out_exactly(mu: float, sigma: float, power: int) -> None:
+    scale = 2.0**power
+    for function, degree in zip(MOMENTS, (0, 1, 2, 2), strict=True):
+        expected = np.ldexp(function(mu, sigma), degree * power)
+        if np.finfo(float).tiny < expected < np.inf and function(mu, sigma) > np.finfo(float).tiny:
+            assert function(mu * scale, sigma * scale) == expected
+
+
+@given(shifts, st.floats(1e-6, 1), scales)
+def test_moments_and_variance_increase_with_the_mean(mu: float, gap: float, sigma: float) -> None:
+    for function in MOMENTS:
+        assert function(mu + gap, sigma) >= function(mu, sigma) * (1 - 8 * ULP)
+
+
+@given(st.floats(-1e4, 1e4))
+def test_ratios_decrease_and_stay_within_bounds(a: float) -> None:
+    for function, least in ((relu.ratio, 0.0), (relu.ratio_variance, 1.0)):
+        assert function(a) >= max(least, function(a + 1e-3) * (1 - 8 * ULP)) * (1 - 8 * ULP)
+    assert relu.ratio_variance(a) >= relu.ratio(a) * (1 - 8 * ULP)
+
+
+@given(st.floats(allow_nan=False), st.floats(min_value=0, exclude_min=True, allow_infinity=False))
+def test_bounds_hold_at_any_double(mu: float, sigma: float) -> None:
+    gate, mean, second, variance = (f(mu, sigma) for f in MOMENTS)
+    assert 0 <= gate <= 1
+    assert mean >= max(0.0, mu)
+    assert second >= 0
+    assert variance >= 0
+    assert variance <= second or variance == pytest.approx(second, rel=8 * ULP)
+    assert all(np.isfinite(g) or np.isinf(g) for f in GRADIENTS for g in f(mu, sigma))
+
+
+@given(shifts, scales)
+def test_gradients_agree_with_homogeneity(mu: float, sigma: float) -> None:
+    for function, gradient, degree in zip(MOMENTS, GRADIENTS, (0, 1, 2, 2), strict=True):
+        in_mu, in_sigma = gradient(mu, sigma)  # Euler: mu f_mu + sigma f_sigma = degree f
+        size = abs(mu * in_mu) + abs(sigma * in_sigma)
+        euler = mu * in_mu + sigma * in_sigma
+        assert euler == pytest.approx(degree * function(mu, sigma), rel=4 * ULP, abs=8 * ULP * size + 1e-300)
+
+
+@pytest.mark.parametrize("function", [*MOMENTS, *GRADIENTS])
+def test_shapes_and_types(function: Callable[..., Any]) -> None:
+    def first(*args: Any) -> Any:
+        result = function(*args)
+        return result[0] if isinstance(result, tuple) else result
+
+    mu = np.linspace(-3, 3, 12).reshape(3, 4)
+    assert first(mu, np.ones((5, 1, 1))).shape == (5, 3, 4)
+    assert first(mu[:, ::2].T).tolist() == first(mu)[:, ::2].T.tolist()
+    frozen = mu.copy()
+    frozen.flags.writeable = False
+    assert first(frozen).tolist() == first(mu).tolist()
+    assert first([]).shape == (0,)
+    assert first(np.ones((0, 3)), np.ones(3)).shape == (0, 3)
+    assert np.shape(first(1)) == ()
+    assert isinstance(first(1.0), np.float64)
+    narrow = mu.astype(np.float32)
+    assert first(narrow, 2.0).dtype == first(1.0, np.float32(2)).dtype == np.float32
+    assert first(narrow, np.float64(2)).dtype == first(np.arange(3), 2).dtype == np.float64
+    assert np.isnan(first([np.nan, 1.0])).tolist() == [True, False]
+    assert np.isnan(first(1.0, np.nan))
+    assert np.isnan(first(np.float32(np.nan)))
+
+
+def test_long_arrays_are_the_same_as_short_ones() -> None:
+    mu = np.random.default_rng(0).normal(size=40_000) * 10
+    assert relu.variance(mu, 1.5)[::1000].tolist() == [relu.variance(m, 1.5) for m in mu[::1000]]
+
+
+@pytest.mark.parametrize("sigma", [0.0, -0.5, np.inf, [1.0, -0.5]])
+@pytest.mark.parametrize("function", [*MOMENTS, *GRADIENTS])
+def test_a_bad_standard_deviation_is_named(function: Callable[..., Any], sigma: Any) -> None:
+    wrong = float(np.min(sigma)) if np.isfinite(sigma).all() else np.inf
+    with pytest.raises(ValueError, match=f"sigma must be positive and finite, got {wrong}"):
+        function(1.0, sigma)
+
+
+def test_other_bad_arguments_are_named() -> None:
+    with pytest.raises(ValueError, match=r"gamma must be finite and not zero, got 0.0"):
+        relu.c2(0.0, 1.0)
+    with pytest.raises(ValueError, match="mu must be real numbers"):
+        relu.mean(1j)
+    with pytest.raises(ValueError, match="a must be real numbers"):
+        relu.ratio("one")

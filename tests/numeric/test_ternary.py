@@ -1,0 +1,102 @@
+"""Fast values of ternary and sign weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import pi, sqrt
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from numeric import ternary
+
+LAWS = ("uniform", "gaussian", "laplace")
+OF_THRESHOLD = (ternary.p_plus, ternary.p_zero, ternary.variance, ternary.optimal_scale)
+ULP = np.finfo(float).eps
+laws = st.sampled_from(LAWS)
+thresholds = st.floats(0, 100)
+scales = st.floats(1e-3, 1e3)
+
+
+def test_special_values() -> None:
+    assert [ternary.p_plus(0.0, 0.3, law) for law in LAWS] == [0.5] * 3
+    assert ternary.variance_at_ratio(0.7, "uniform") == 0.65
+    assert ternary.mean_abs(1.0, "gaussian") == pytest.approx(sqrt(2 / pi), rel=ULP)
+    assert ternary.mean_abs(2.0, "uniform") == pytest.approx(sqrt(3), rel=ULP)  # sigma is no half width
+    assert ternary.binary_error(2.0, "laplace") == 2.0
+    assert ternary.p_plus(np.inf, 1.0, "gaussian") == 0
+    assert ternary.optimal_scale(np.inf, 1.0, "gaussian") == np.inf
+
+
+def test_uniform_weights_next_to_the_end_of_the_support() -> None:
+    # delta^2 = 3 sigma^2 - 2 in integers, so that P = 2/(2 h (h + delta)) = 1/(6 sigma^2), nearly
+    sigma, delta = 1, 1
+    while 2 * sigma + delta < 2**53:
+        sigma, delta = 2 * sigma + delta, 3 * sigma + 2 * delta
+    assert 3 * sigma**2 - delta**2 == 2
+    assert ternary.p_plus(float(delta), float(sigma), "uniform") == pytest.approx(
+        1 / (6 * sigma**2), rel=4 * ULP
+    )
+    assert ternary.p_plus(np.nextafter(float(delta), np.inf), float(sigma), "uniform") == 0
+
+
+def test_no_uniform_weight_survives_beyond_the_support() -> None:
+    assert ternary.variance([1.7, 1.8], 1.0, "uniform")[1] == 0
+    assert np.isnan(ternary.optimal_scale([1.7, 1.8], 1.0, "uniform")).tolist() == [False, True]
+    assert ternary.variance_at_ratio(3.0, "uniform") == 0
+
+
+@given(thresholds, scales, laws)
+def test_shares_add_up_to_one(delta: float, sigma: float, law: str) -> None:
+    both = ternary.variance(delta, sigma, law) + ternary.p_zero(delta, sigma, law)
+    assert both == pytest.approx(1, rel=4 * ULP)
+
+
+@given(st.floats(0, 30), scales, laws)
+def test_a_threshold_of_so_many_mean_sizes(t: float, sigma: float, law: str) -> None:
+    delta = t * ternary.mean_abs(sigma, law)
+    magnified = 4 * ULP * (1 + t) * (1 + t)  # rounding of the threshold, by the slope of the logarithm
+    expected = ternary.variance_at_ratio(t, law)
+    assert ternary.variance(delta, sigma, law) == pytest.approx(expected, rel=magnified, abs=4 * ULP)
+
+
+@given(thresholds, st.floats(1e-6, 1), scales, laws)
+def test_fewer_weights_survive_a_larger_threshold(delta: float, gap: float, sigma: float, law: str) -> None:
+    assert ternary.p_plus(delta + gap, sigma, law) <= ternary.p_plus(delta, sigma, law) * (1 + 8 * ULP)
+
+
+@given(thresholds, scales, laws)
+def test_the_scale_is_above_the_threshold_and_the_mean_size(delta: float, sigma: float, law: str) -> None:
+    scale = ternary.optimal_scale(delta, sigma, law)
+    if not np.isnan(scale):
+        assert scale >= max(delta, ternary.mean_abs(sigma, law)) * (1 - 4 * ULP)
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("function", OF_THRESHOLD)
+def test_shapes_and_types(function: Callable[..., Any], law: str) -> None:
+    delta = np.linspace(0, 1, 6).reshape(2, 3)
+    assert function(delta, np.ones((4, 1, 1)), law).shape == (4, 2, 3)
+    assert function(0.5, np.ones(3), law).tolist() == [function(0.5, 1.0, law)] * 3
+    assert function(delta.T, 1.0, law).tolist() == function(delta, 1.0, law).T.tolist()
+    assert function([], 1.0, law).shape == (0,)
+    assert function(delta.astype(np.float32), 2.0, law).dtype == np.float32
+    assert np.isnan(function([np.nan, 0.5], 1.0, law)).tolist() == [True, False]
+    assert np.isnan(function(np.array([0.5, 0.5]), np.array([1.0, np.nan]), law)).tolist() == [False, True]
+    assert np.isnan(function(np.float32(np.nan), 1.0, law))
+
+
+def test_bad_arguments_are_named() -> None:
+    with pytest.raises(
+        ValueError, match="distribution must be one of uniform, gaussian, laplace, got 'cauchy'"
+    ):
+        ternary.p_plus(0.1, 1.0, "cauchy")
+    with pytest.raises(ValueError, match=r"delta must be at least 0, got -0\.5"):
+        ternary.variance([0.1, -0.5], 1.0, "gaussian")
+    with pytest.raises(ValueError, match=r"sigma must be positive and finite, got 0\.0"):
+        ternary.mean_abs(0.0, "gaussian")
+    with pytest.raises(ValueError, match=r"t must be at least 0, got -1\.0"):
+        ternary.variance_at_ratio(-1.0, "laplace")
