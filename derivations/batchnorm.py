@@ -5,6 +5,10 @@ plus eps, scaled by gamma and shifted by beta. The loss is any differentiable fu
 through the upstream gradients ``g_j = dL/dy_j`` alone, because ``dL = sum_j g_j dy_j``. Every gradient below is
 therefore the derivative of ``sum_j g_j y_j`` with the ``g_j`` held fixed.
 
+The backward pass is differentiated in the same way: a loss that depends on the input gradient does so, to first order,
+through ``sum_n v_n dL/dx_n``, with ``v`` the upstream gradient of the input gradient. Its derivatives in g, gamma and
+x are the double backward pass.
+
 Conventions: the batch size m is at least 2, eps is at least 0, and the batch is not constant when eps = 0.
 
 Sources: sari2020 (1), li2023 (9)-(14).
@@ -41,12 +45,13 @@ mu = sp.Symbol("mu", real=True)
 var = sp.Symbol("v", positive=True)
 x = sp.IndexedBase("x", real=True)
 g = sp.IndexedBase("g", real=True)
+v = sp.IndexedBase("v", real=True)
 xhat = sp.IndexedBase("xhat", real=True)
 
 _BATCH = {m: sp.Range(2, sp.oo)}
 _INDEX = {i: sp.Range(1, m + 1)}
 _INDICES = {i: sp.Range(1, m + 1), j: sp.Range(1, m + 1)}
-_INPUTS, _UPSTREAM = {x: sp.S.Reals}, {g: sp.S.Reals}
+_INPUTS, _UPSTREAM, _SECOND = {x: sp.S.Reals}, {g: sp.S.Reals}, {v: sp.S.Reals}
 _PARAMETERS = {gamma: sp.S.Reals, beta: sp.S.Reals, eps: sp.Interval(0, sp.oo)}
 
 # --- the forward pass ------------------------------------------------------------------------------------
@@ -158,6 +163,8 @@ WITHOUT_GRADIENTS = _domain(_INPUTS, _PARAMETERS)
 WHOLE_BATCH = _domain(_INPUTS, _UPSTREAM, _PARAMETERS)
 ONE_ROW = _domain(_INDEX, _INPUTS, _PARAMETERS)
 ONE_SAMPLE = _domain(_INDEX, _INPUTS, _UPSTREAM, _PARAMETERS)
+WHOLE_BATCH_TWICE = _domain(_INPUTS, _UPSTREAM, _SECOND, _PARAMETERS)
+ONE_SAMPLE_TWICE = _domain(_INDEX, _INPUTS, _UPSTREAM, _SECOND, _PARAMETERS)
 VARYING_SAMPLE = _domain(_INDEX, _INPUTS, _UPSTREAM, _PARAMETERS, divisor=VARIANCE)
 TWO_SAMPLES = _domain(_INDICES, _INPUTS, _PARAMETERS)
 PROJECTION = _domain(_INDICES, _INPUTS, divisor=VARIANCE)
@@ -347,6 +354,75 @@ def _grad_input() -> Derivation:
         .step("derivative under the sum", _under_the_sum)
         .step("the Jacobian", jacobian.apply, by=jacobian)
         .step("the delta contracted, common factors in front", _sums_apart)
+    )
+
+
+# --- the gradients of the backward pass ----------------------------------------------------------------------------
+
+
+def second_loss() -> sp.Sum:
+    """The loss to first order in the input gradient: its upstream gradients times the input gradient."""
+    return total(v[n] * sp.Derivative(loss(), x[n]), n)
+
+
+@cache
+def _grad_input_dot_v() -> Derivation:
+    gradient = Lemmas(_grad_input(), at={i: n})
+    return (
+        Derivation.begin(second_loss(), WHOLE_BATCH_TWICE)
+        .step("the input gradient", gradient.apply, by=gradient)
+        .step("common factors in front of the sums", _sums_apart)
+    )
+
+
+def _of_second_loss(variable: sp.Expr, domain: Domain) -> Derivation:
+    """The derivative of the second loss, its sums taken apart."""
+    inner = Lemmas(_grad_input_dot_v())
+    return Derivation.begin(sp.Derivative(second_loss(), variable), domain).step(
+        "the inner product of $v$ and the input gradient", inner.apply, by=inner
+    )
+
+
+@cache
+def _double_grad_g() -> Derivation:
+    return _of_second_loss(g[i], ONE_SAMPLE_TWICE).step(
+        "each sum is linear in $g$; only its term $j = i$ depends on $g_i$",
+        lambda e: _sums_apart(_differentiate(e)),
+    )
+
+
+@cache
+def _double_grad_gamma() -> Derivation:
+    return _of_second_loss(gamma, WHOLE_BATCH_TWICE).step("linear in $\\gamma$", _differentiate)
+
+
+@cache
+def _double_grad_input() -> Derivation:
+    g_xhat, v_xhat = (total(upstream[j] * Xhat(j), j) for upstream in (g, v))
+    names = dict(zip((g_xhat, v_xhat, VARIANCE), sp.symbols("A B V", positive=True), strict=True))
+    along_g = _grad_input().conclusion.subs(gamma, 1)  # the derivative of g_xhat in x_i
+    paths = (along_g, along_g.xreplace({g: v}), _variance_derivative().conclusion)
+
+    def chain_rule(expr: sp.Derivative) -> sp.Expr:
+        back = {name: quantity for quantity, name in names.items()}
+        named = expr.expr.xreplace(names)
+        return sp.Add(
+            *[sp.diff(named, name).xreplace(back) * path for name, path in zip(back, paths, strict=True)]
+        )
+
+    def by_sums(expr: sp.Expr) -> sp.Expr:
+        (bracket,) = [factor for factor in expr.args if factor.has(Xhat)]
+        return expr / bracket * m * sp.collect(sp.expand(bracket / m), (Xhat(i), g_xhat, v_xhat))
+
+    return (
+        _of_second_loss(x[i], ONE_SAMPLE_TWICE)
+        .step(
+            "chain rule through $\\sum g_j \\hat{x}_j$, $\\sum v_j \\hat{x}_j$ and the variance; "
+            "the sums as in the input gradient for $\\gamma = 1$",
+            chain_rule,
+        )
+        .step("normalised inputs by their name", _in_normalised_inputs)
+        .step("collected", by_sums)
     )
 
 
@@ -555,6 +631,39 @@ def formulas() -> tuple[Formula, ...]:
             _EDGES,
         ),
     )
+    symmetric = (
+        "The Jacobian applied to v: it is symmetric, so the formula is batchnorm.grad_input with v for g."
+    )
+    second = (
+        Formula(
+            "batchnorm.grad_input_dot_v",
+            "Inner product of the input gradient with a vector v",
+            _grad_input_dot_v(),
+            related=("batchnorm.grad_input", "batchnorm.double_grad_input"),
+        ),
+        Formula(
+            "batchnorm.double_grad_g",
+            "Double backward: gradient in g_i, for the upstream gradient v of the input gradient",
+            _double_grad_g(),
+            related=("batchnorm.jacobian", "batchnorm.double_grad_gamma", "batchnorm.double_grad_input"),
+            notes=(symmetric,),
+        ),
+        Formula(
+            "batchnorm.double_grad_gamma",
+            "Double backward: gradient in gamma, for the upstream gradient v of the input gradient",
+            _double_grad_gamma(),
+            related=("batchnorm.grad_input_dot_v", "batchnorm.double_grad_g"),
+        ),
+        Formula(
+            "batchnorm.double_grad_input",
+            "Double backward: gradient in x_i, for the upstream gradient v of the input gradient",
+            _double_grad_input(),
+            related=("batchnorm.double_grad_g", "batchnorm.double_grad_gamma"),
+            notes=(
+                "Symmetric in g and v: the second derivatives of sum g_j y_j and of sum v_j y_j, crosswise.",
+            ),
+        ),
+    )
     statistics = (
         Formula("batchnorm.mean_derivative", "Derivative of the batch mean in x_i", _mean_derivative()),
         Formula(
@@ -675,7 +784,7 @@ def formulas() -> tuple[Formula, ...]:
             ),
         ),
     )
-    return gradients + statistics + matrix + (gain,) + projection + across + running
+    return gradients + second + statistics + matrix + (gain,) + projection + across + running
 
 
 def _jacobian_trace_entries(expr: sp.Expr) -> sp.Expr:

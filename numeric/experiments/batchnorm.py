@@ -1,7 +1,8 @@
 """BatchNorm from its forward pass alone: derivatives by complex steps in extended precision.
 
 The forward pass is analytic in every argument, so ``Im f(x + ih)/h`` is the derivative without cancellation, for
-a step far below the rounding unit.
+a step far below the rounding unit. Second derivatives take such a step in one direction, on dual numbers that carry the
+derivative in another.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,34 @@ from numpy.typing import NDArray
 from numeric.monte_carlo import Array
 
 _STEP = np.longdouble("1e-200")
+
+
+class Dual(np.lib.mixins.NDArrayOperatorsMixin):
+    """An array and its derivative in one direction, which the operations of the forward pass carry along."""
+
+    def __init__(self, value: Any, slope: Any) -> None:
+        self.value, self.slope = value, slope
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any) -> Dual:
+        (a, da), (b, db) = [(q.value, q.slope) if isinstance(q, Dual) else (q, 0) for q in (*inputs, 0)[:2]]
+        slopes: dict[np.ufunc, Callable[[Any], Any]] = {
+            np.add: lambda f: da + db,
+            np.subtract: lambda f: da - db,
+            np.multiply: lambda f: da * b + a * db,
+            np.true_divide: lambda f: (da - f * db) / b,
+            np.power: lambda f: b * a ** (b - 1) * da,  # for a constant exponent
+            np.sqrt: lambda f: da / (2 * f),
+        }
+        value = ufunc(*(q.value if isinstance(q, Dual) else q for q in inputs))
+        return Dual(value, slopes[ufunc](value))
+
+    def mean(self) -> Dual:
+        """The mean of the entries."""
+        return Dual(self.value.mean(), self.slope.mean())
+
+    def sum(self) -> Dual:
+        """The sum of the entries."""
+        return Dual(self.value.sum(), self.slope.sum())
 
 
 def forward(
@@ -39,7 +69,8 @@ def forward(
     """
     centre = x.mean() if mean is None else mean
     spread = ((x - centre) ** 2).mean() if variance is None else variance
-    return np.asarray(gamma * (x - centre) / np.sqrt(spread + eps) + beta)
+    output: NDArray[np.clongdouble] = gamma * (x - centre) / np.sqrt(spread + eps) + beta
+    return output
 
 
 def _complex_step(function: Callable[[np.clongdouble], NDArray[np.clongdouble]], at: float) -> Array:
@@ -100,6 +131,46 @@ def gradients(x: Array, g: Array, gamma: float, beta: float, eps: float) -> dict
         ),
         "grad_xhat": np.array([affine(i) for i in range(x.size)]),
         "grad_input": jacobian(x, gamma, beta, eps) @ g,
+    }
+
+
+def second_gradients(x: Array, g: Array, v: Array, gamma: float, beta: float, eps: float) -> dict[str, Array]:
+    """Gradients of ``sum_n v_n dL/dx_n`` with ``L = sum_j g_j y_j``, the derivative of L along v.
+
+    Parameters
+    ----------
+    x, g, v
+        Batch, upstream gradients, and upstream gradients of the input gradient, shape (m,).
+    gamma, beta, eps
+        Parameters of the BatchNorm.
+
+    Returns
+    -------
+    dict
+        ``grad_input_dot_v``, the derivative itself, and its gradient ``double_grad_gamma``: shape (); its gradients
+        ``double_grad_g`` and ``double_grad_input``: shape (m,).
+
+    Examples
+    --------
+    >>> x, g = np.array([0.3, -1.2, 0.7, 2.0]), np.array([1.0, -0.4, 0.25, 0.6])
+    >>> second = second_gradients(x, g, np.ones(4), 1.0, 0.0, 0.1)  # nothing depends on a common shift
+    >>> np.abs(second["double_grad_input"]).max() < 1e-15
+    np.True_
+    """
+    along = x.astype(np.clongdouble) + np.clongdouble(1j) * _STEP * v
+
+    def derivative(value: Any) -> Array:
+        return np.asarray(value.imag / _STEP, dtype=np.float64)
+
+    def mixed(inputs: Any, scale: Any) -> Array:
+        return derivative((g * forward(inputs, scale, beta, eps)).sum().slope)
+
+    y = forward(along, gamma, beta, eps)
+    return {
+        "grad_input_dot_v": derivative((g * y).sum()),
+        "double_grad_g": derivative(y),  # the loss is linear in g
+        "double_grad_gamma": mixed(along, Dual(np.clongdouble(gamma), np.clongdouble(1))),
+        "double_grad_input": np.array([mixed(Dual(along, unit), gamma) for unit in np.eye(x.size)]),
     }
 
 

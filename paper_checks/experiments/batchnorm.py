@@ -16,16 +16,19 @@ def _batchnorm(m: int, eps: float) -> Experiment:
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,)))
         x, g = rng.standard_normal(m), rng.standard_normal(m)
         gamma, beta = (float(v) for v in rng.standard_normal(2))
+        v = rng.standard_normal(m)
         measured = batchnorm.gradients(x, g, gamma, beta, eps)
+        second = batchnorm.second_gradients(x, g, v, gamma, beta, eps)
         jacobian = batchnorm.jacobian(x, gamma, beta, eps)
         together = batchnorm.across_batch(x, g, gamma, eps)
         d_mean, d_variance = batchnorm.statistics_gradients(x)
         xhat = (x - x.mean()) / np.sqrt(x.var() + eps)
         complement = _orthogonal_to(np.stack([np.ones(m), xhat], axis=1), g)
-        batch: dict[str, object] = {"x": tuple(map(float, x)), "g": tuple(map(float, g)), "m": m}
-        point = {**batch, "gamma": gamma, "beta": beta, "eps": eps}
+        batch: dict[str, object] = {name: tuple(map(float, a)) for name, a in (("x", x), ("g", g), ("v", v))}
+        point = {**batch, "m": m, "gamma": gamma, "beta": beta, "eps": eps}
         whole = {
             **{name: measured[name] for name in ("grad_gamma", "grad_beta", "grad_mean", "grad_variance")},
+            **{name: second[name] for name in ("grad_input_dot_v", "double_grad_gamma")},
             **{f"grad_input_{name}": value for name, value in together.items()},
             "jacobian_trace": np.trace(jacobian),
             "grad_gain": (jacobian**2).sum() / m,
@@ -34,6 +37,8 @@ def _batchnorm(m: int, eps: float) -> Experiment:
         per_sample = {
             "grad_input": measured["grad_input"],
             "grad_xhat": measured["grad_xhat"],
+            "double_grad_g": second["double_grad_g"],
+            "double_grad_input": second["double_grad_input"],
             "mean_derivative": d_mean,
             "variance_derivative": d_variance,
             "jacobian_on_ones": jacobian @ np.ones(m),

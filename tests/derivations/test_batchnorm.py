@@ -46,6 +46,56 @@ def test_gradients_agree_with_pytorch(m: int, eps: float, seed: int) -> None:
         assert np.abs(value - reference).max() <= 1e-12 * size(name, x, g, gamma, eps, reference)
 
 
+@pytest.mark.parametrize("m", [3, 5, 17, 256])
+@pytest.mark.parametrize("eps", [1e-5, 0.3])
+@pytest.mark.parametrize("seed", range(3))
+def test_double_backward_agrees_with_pytorch(m: int, eps: float, seed: int) -> None:
+    rng = np.random.default_rng((seed, m, 2))
+    x, g, v = rng.standard_normal((3, m))
+    gamma = rng.standard_normal()
+    leaves = [torch.tensor(a, requires_grad=True) for a in (x[:, None], g[:, None], np.array([gamma]))]
+    y = torch.nn.functional.batch_norm(leaves[0], None, None, leaves[2], training=True, eps=eps)
+    (first,) = torch.autograd.grad(y, leaves[0], leaves[1], create_graph=True)
+    along = (first * torch.tensor(v[:, None])).sum()
+    references = [along, *torch.autograd.grad(along, leaves)]
+    everything = {"x": x, "g": g, "v": v, "gamma": gamma, "eps": eps}
+    names = ("grad_input_dot_v", "double_grad_input", "double_grad_g", "double_grad_gamma")
+    xhat = np.abs(x - x.mean()).max() / np.sqrt(x.var() + eps)
+    for name, tensor in zip(names, references, strict=True):
+        reference = tensor.detach().numpy().ravel()
+        function = closed_form(f"batchnorm.{name}")
+        value = np.atleast_1d(function(**{n: everything[n] for n in inspect.signature(function).parameters}))
+        assert value.shape == reference.shape
+        # of three samples little more than rounding may be left
+        terms = np.abs(g).max() * np.abs(v).max() * (1 + xhat) ** 3 / (x.var() + eps)
+        scale = max(np.abs(reference).max(), terms if m == 3 else 0.0)
+        assert np.abs(value - reference).max() <= 1e-12 * scale
+
+
+@pytest.mark.parametrize("m", [2, 3, 5])
+@pytest.mark.parametrize("eps", [0, sp.Rational(1, 7)])
+def test_double_backward_agrees_with_brute_force(m: int, eps: sp.Expr) -> None:
+    x, g = sp.symbols(f"x1:{m + 1}", real=True), sp.symbols(f"g1:{m + 1}", real=True)
+    gamma = sp.Symbol("gamma", real=True)
+    mean = sum(x) / sp.Integer(m)
+    root = sp.sqrt(sum((q - mean) ** 2 for q in x) / sp.Integer(m) + eps)
+    loss = sum(u * gamma * (q - mean) / root for q, u in zip(x, g, strict=True))
+    v = [sp.Rational((3 * k * k + 1) % 7 - 2, 5) for k in range(m)]
+    along = sum(u * sp.diff(loss, q) for q, u in zip(x, v, strict=True))
+    point = {q: sp.Rational((7 * k * k + 3) % 11 - 5, 3) for k, q in enumerate(x)}
+    point |= {u: sp.Rational((5 * k * k + 2) % 7 - 3, 4) for k, u in enumerate(g)} | {
+        gamma: sp.Rational(-3, 2)
+    }
+    values = {"m": m, "gamma": point[gamma], "eps": eps, "beta": 0, "v": v}
+    values |= {"x": [point[q] for q in x], "g": [point[u] for u in g]}
+    assert agrees("grad_input_dot_v", along.subs(point), values)
+    assert agrees("double_grad_gamma", sp.diff(along, gamma).subs(point), values)
+    for k in range(m):
+        at = {**values, "i": k + 1}
+        assert agrees("double_grad_g", sp.diff(along, g[k]).subs(point), at)
+        assert agrees("double_grad_input", sp.diff(along, x[k]).subs(point), at)
+
+
 def size(name: str, x: Array, g: Array, gamma: float, eps: float, reference: Array) -> float:
     """The largest gradient; for two or three samples that of the terms of which it is a small difference.
 

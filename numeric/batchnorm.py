@@ -1,0 +1,502 @@
+"""BatchNorm on arrays: the forward pass, the backward pass, and the gradients of the backward pass.
+
+Axis 0 is the batch; channels do not see each other. With the mean ``mu`` and the biased variance ``var`` of the batch,
+``xhat = (x - mu)/sqrt(var + eps)`` and ``y = gamma xhat + beta``. Write ``<a>`` for the mean over the batch and
+``s = 1/sqrt(var + eps)``. The derivatives of ``sum(g y)`` are
+
+    grad_input = gamma s (g - <g> - <g xhat> xhat),    grad_gamma = sum(g xhat),    grad_beta = sum(g),
+
+and those of ``sum(v grad_input)``, with ``c = <v g> - <v> <g> - <v xhat> <g xhat>``,
+
+    in g:      gamma s (v - <v> - <v xhat> xhat)
+    in gamma:  m s c
+    in x:      -gamma s^2 (<g xhat> (v - <v>) + <v xhat> (g - <g>) + (c - 2 <v xhat> <g xhat>) xhat).
+
+The catalogue derives them: ``batchnorm.grad_input``, ``batchnorm.double_grad_input`` and their neighbours.
+
+A first estimate of the mean is subtracted from the inputs. The mean and the mean square of the differences give the
+variance and correct the mean; where the estimate was off by more than a standard deviation it is improved, and the
+differences are taken again. An offset common to a batch so costs only the digits that it took from the data.
+Sums run over blocks of 64 rows in the precision of the input, and over the sums of blocks, in pairs, in float64: a sum
+over m samples is off by at most ``65 + log2(m)`` rounding units of the sum of the sizes of its terms, by 1 or 2 as
+a rule. A float32 batch whose sums leave the range of float32 is computed in float64.
+
+Results are differences, so their errors are given in units in the last place (ulp) of the largest quantity that is
+added to form an entry, not of what is left of it. nan and infinities stay in their channel. A channel that is constant
+has ``xhat = 0``; if also ``eps = 0``, then ``s`` counts as 0, as in PyTorch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+__all__ = ["Forward", "Gradients", "SecondGradients", "backward", "double_backward", "forward", "inference"]
+
+Floats: TypeAlias = NDArray[Any]
+Doubles: TypeAlias = NDArray[np.float64]
+
+_ROWS = 64  # rows of a block, which are summed in the precision of the input
+_WIDTH = 1024  # entries of a row of a block, if there are so many channels: the block stays in the cache
+_HELD = 1 << 20  # bytes of a panel that is copied, for the cache to hold a few of them
+_SMALLEST = 1e-24  # in float32, squares of deviations of a smaller variance lose digits
+
+
+class Forward(NamedTuple):
+    """Output, and the mean and biased variance of the batch in each channel."""
+
+    y: Floats
+    mean: Floats
+    variance: Floats
+
+
+class Gradients(NamedTuple):
+    """Gradients of ``sum(g y)``; those in gamma and beta have one entry for each channel."""
+
+    grad_input: Floats
+    grad_gamma: Floats
+    grad_beta: Floats
+
+
+class SecondGradients(NamedTuple):
+    """Gradients of ``sum(v grad_input) + sum(v_gamma grad_gamma) + sum(v_beta grad_beta)`` in x, g and gamma."""
+
+    grad_input: Floats
+    grad_g: Floats
+    grad_gamma: Floats
+
+
+# --- the passes ------------------------------------------------------------------------------------------------
+
+
+def forward(x: ArrayLike, gamma: ArrayLike, beta: ArrayLike, eps: float) -> Forward:
+    """Output of BatchNorm in training, with the statistics of the batch.
+
+    Parameters
+    ----------
+    x
+        Batch, shape (m, channels), or (m,) for one channel; m is at least 2. float32 stays float32, anything else is
+        computed in float64.
+    gamma, beta
+        Scale and shift, shape (channels,) or scalar.
+    eps
+        What is added to the variance, at least 0.
+
+    Returns
+    -------
+    Forward
+        ``y`` of the shape of x; ``mean`` and the biased ``variance``, shape (channels,), or () for one channel.
+
+    Raises
+    ------
+    ValueError
+        A shape does not fit, the batch has fewer than two samples, or eps is negative.
+
+    Examples
+    --------
+    >>> y, mean, variance = forward([[1.0, 5.0], [3.0, 5.0]], gamma=2.0, beta=0.5, eps=0.0)
+    >>> y
+    array([[-1.5,  0.5],
+           [ 2.5,  0.5]])
+    >>> mean, variance
+    (array([2., 5.]), array([1., 0.]))
+    """
+    shape, (batch,) = _batches(x=x)
+    scale, shift = _per_channel(batch, gamma=gamma, beta=beta)
+    y, mean, variance = _in_range(_forward, _checked(eps), batch, scale, shift)
+    return Forward(y.reshape(shape), mean.reshape(shape[1:]), variance.reshape(shape[1:]))
+
+
+def inference(
+    x: ArrayLike, mean: ArrayLike, variance: ArrayLike, gamma: ArrayLike, beta: ArrayLike, eps: float
+) -> Floats:
+    """Output of BatchNorm with given statistics, as in inference: ``gamma (x - mean)/sqrt(variance + eps) + beta``.
+
+    Parameters
+    ----------
+    x
+        Inputs, shape (m, channels), or (m,) for one channel.
+    mean, variance, gamma, beta
+        Statistics, scale and shift, shape (channels,) or scalar; ``variance + eps`` is positive.
+    eps
+        What is added to the variance, at least 0.
+
+    Returns
+    -------
+    ndarray
+        Of the shape of x; float32 for float32, else float64.
+
+    Examples
+    --------
+    >>> inference([1.0, 4.0], mean=2.0, variance=4.0, gamma=3.0, beta=0.5, eps=0.0)
+    array([-1. ,  3.5])
+    """
+    shape, (batch,) = _batches(at_least=0, x=x)
+    centre, spread, scale, shift = _per_channel(batch, mean=mean, variance=variance, gamma=gamma, beta=beta)
+    added = spread + _checked(eps)
+    if np.any(added <= 0) or np.any(spread < 0):
+        raise ValueError(f"variance must be non-negative, and positive when eps is 0, got {variance!r}")
+    with np.errstate(all="ignore"):
+        y: Floats = batch - centre.astype(batch.dtype)
+        rest = centre - centre.astype(batch.dtype)  # what the rounding of the mean left behind
+        scaled = scale / np.sqrt(added)
+        y *= scaled.astype(batch.dtype)
+        y += (shift - rest * scaled).astype(batch.dtype)
+    return y.reshape(shape)
+
+
+def backward(x: ArrayLike, g: ArrayLike, gamma: ArrayLike, eps: float) -> Gradients:
+    """Gradients of ``sum(g y)`` through BatchNorm in training; the statistics are computed here.
+
+    Parameters
+    ----------
+    x
+        Batch, shape (m, channels), or (m,) for one channel; m is at least 2. float32 stays float32 (if g is float32,
+        too), anything else is computed in float64.
+    g
+        Upstream gradient, of the shape of x.
+    gamma
+        Scale, shape (channels,) or scalar.
+    eps
+        What is added to the variance, at least 0.
+
+    Returns
+    -------
+    Gradients
+        ``grad_input`` of the shape of x; ``grad_gamma`` and ``grad_beta``, shape (channels,), or () for one channel.
+
+    Raises
+    ------
+    ValueError
+        A shape does not fit, the batch has fewer than two samples, or eps is negative.
+
+    Examples
+    --------
+    >>> backward([1.0, 2.0, 6.0], [1.0, 0.0, 0.0], gamma=1.0, eps=0.0).grad_input.round(4)
+    array([ 0.1763, -0.2204,  0.0441])
+    """
+    shape, (batch, upstream) = _batches(x=x, g=g)
+    (scale,) = _per_channel(batch, gamma=gamma)
+    grad_input, *others, _ = _in_range(_backward, _checked(eps), batch, upstream, scale)
+    return Gradients(grad_input.reshape(shape), *(grad.reshape(shape[1:]) for grad in others))
+
+
+def double_backward(
+    x: ArrayLike,
+    g: ArrayLike,
+    gamma: ArrayLike,
+    eps: float,
+    v: ArrayLike,
+    v_gamma: ArrayLike = 0.0,
+    v_beta: ArrayLike = 0.0,
+) -> SecondGradients:
+    """Gradients through the backward pass: those of what :func:`backward` returns, contracted with v.
+
+    Parameters
+    ----------
+    x, g, gamma, eps
+        As in :func:`backward`.
+    v
+        Upstream gradient of ``grad_input``, of the shape of x.
+    v_gamma, v_beta
+        Upstream gradients of ``grad_gamma`` and ``grad_beta``, shape (channels,) or scalar.
+
+    Returns
+    -------
+    SecondGradients
+        ``grad_input`` (the one in x) and ``grad_g`` of the shape of x; ``grad_gamma``, shape (channels,), or ().
+
+    Raises
+    ------
+    ValueError
+        A shape does not fit, the batch has fewer than two samples, or eps is negative.
+
+    Examples
+    --------
+    >>> second = double_backward([1.0, 2.0, 6.0], [1.0, 0.0, 0.0], 1.0, 0.0, v=[0.0, 1.0, 0.0])
+    >>> second.grad_g.round(4)  # the matrix dy/dx is symmetric
+    array([-0.2204,  0.2755, -0.0551])
+    """
+    shape, (batch, upstream, second) = _batches(x=x, g=g, v=v)
+    parameters = _per_channel(batch, gamma=gamma, v_gamma=v_gamma, v_beta=v_beta)
+    grad_x, grad_g, grad_gamma, _ = _in_range(
+        _double_backward, _checked(eps), batch, upstream, second, *parameters
+    )
+    return SecondGradients(grad_x.reshape(shape), grad_g.reshape(shape), grad_gamma.reshape(shape[1:]))
+
+
+# --- the formulas ----------------------------------------------------------------------------------------------
+
+
+def _forward(eps: float, x: Floats, gamma: Doubles, beta: Doubles) -> list[Floats]:
+    y, (mean, variance) = np.empty_like(x), np.empty((2, x.shape[1]))
+    for at, panel in _panels([x], [y]):
+        found = panel.moments()
+        scaled = gamma[at] * _reciprocal_root(found.variance, eps)
+        panel.combine([scaled], beta[at] - found.offset * scaled, panel.results[0])
+        mean[at], variance[at] = found.mean, found.variance
+    return [y, mean, variance]
+
+
+def _backward(eps: float, x: Floats, g: Floats, gamma: Doubles) -> list[Floats]:
+    dx, (grad_gamma, grad_beta, variance) = np.empty_like(x), np.empty((3, x.shape[1]))
+    for at, panel in _panels([x, g], [dx]):
+        found = panel.moments((1, 0))
+        s = _reciprocal_root(found.variance, eps)
+        (mean_g,) = found.means
+        g_xhat = s * (found.products[0] - found.offset * mean_g)
+        scaled = gamma[at] * s
+        on_x = -scaled * s * g_xhat
+        panel.combine([on_x, scaled], -scaled * mean_g - on_x * found.offset, panel.results[0])
+        grad_gamma[at], grad_beta[at] = len(x) * g_xhat, len(x) * mean_g
+        variance[at] = found.variance
+    return [dx, grad_gamma, grad_beta, variance]
+
+
+def _double_backward(
+    eps: float, x: Floats, g: Floats, v: Floats, gamma: Doubles, v_gamma: Doubles, v_beta: Doubles
+) -> list[Floats]:
+    grad_x, grad_g, (grad_gamma, variance) = np.empty_like(x), np.empty_like(x), np.empty((2, x.shape[1]))
+    for at, panel in _panels([x, g, v], [grad_x, grad_g]):
+        found = panel.moments((1, 0), (2, 0), (1, 2))
+        s = _reciprocal_root(found.variance, eps)
+        mean_g, mean_v = found.means
+        g_xhat, v_xhat = (s * (found.products[k] - found.offset * found.means[k]) for k in (0, 1))
+        c = found.products[2] - mean_g * mean_v - g_xhat * v_xhat
+        scaled = gamma[at] * s
+        on_x, on_v = s * (v_gamma[at] - scaled * v_xhat), scaled
+        panel.combine([on_x, None, on_v], v_beta[at] - on_v * mean_v - on_x * found.offset, panel.results[1])
+        on_v, on_g = -scaled * s * g_xhat, s * (v_gamma[at] - scaled * v_xhat)
+        on_x = -s * s * (scaled * (c - 2 * v_xhat * g_xhat) + v_gamma[at] * g_xhat)
+        constant = -on_v * mean_v - on_g * mean_g - on_x * found.offset
+        panel.combine([on_x, on_g, on_v], constant, panel.results[0])
+        grad_gamma[at], variance[at] = len(x) * s * c, found.variance
+    return [grad_x, grad_g, grad_gamma, variance]
+
+
+def _reciprocal_root(variance: Doubles, eps: float) -> Doubles:
+    added = variance + eps
+    return np.asarray(np.where(added == 0, 0.0, 1 / np.sqrt(added)))
+
+
+# --- sums and linear combinations, block by block --------------------------------------------------------------
+
+
+class _Moments(NamedTuple):
+    """Means over the batch: of x, of what is left of x after centring, and of what else there is."""
+
+    mean: Doubles
+    offset: Doubles  # the mean of the deviations: what the estimate of the mean was off by
+    variance: Doubles
+    means: list[Doubles]  # of g, v
+    products: list[Doubles]  # of the pairs that were asked for, of deviations, g, v
+
+
+class _Panel:
+    """Some channels of a batch x, and of g and v beside it, as blocks of rows.
+
+    The deviations of x from an estimate of its mean are kept in the first result until that is computed.
+    """
+
+    def __init__(self, inputs: Sequence[Floats], results: Sequence[Floats], room: _Room) -> None:
+        self.samples, self.width = inputs[0].shape
+        self.room = room
+        self.x, *others = (room.blocks(a) for a in inputs)
+        self.results = [room.blocks(a) for a in results]
+        self.arrays = [self.results[0], *others]
+
+    def moments(self, *pairs: tuple[int, int]) -> _Moments:
+        """Means of the arrays, and of the products of pairs of them."""
+        first = self.room.sum(self.x[0]).reshape(-1, self.width)
+        samples = len(self.x[0]) * len(first)
+        estimate: Floats = (np.add.reduce(first, dtype=np.float64) / samples).astype(first.dtype)
+        while True:
+            (offset, square, *products), means = self._means(estimate, ((0, 0), *pairs))
+            squared_offset = offset * offset
+            variance = np.maximum(square - squared_offset, 0.0)
+            far = squared_offset > variance
+            better = (estimate + offset * far).astype(first.dtype) if far.any() else estimate
+            if not (better[far] != estimate[far]).any():
+                return _Moments(estimate + offset, offset, variance, means, products)
+            estimate = better
+
+    def _means(self, centre: Floats, pairs: Sequence[tuple[int, int]]) -> tuple[list[Doubles], list[Doubles]]:
+        """Means of the deviations, their squares and the products; and of g and v."""
+        room, lanes = self.room, self.room.lanes
+        sums = np.zeros((len(self.x) * lanes, len(self.arrays) + len(pairs), self.width))
+        wide = room.wide(centre)
+        for index, x in enumerate(self.x):
+            height, width = x.shape
+            to = sums[index * lanes : index * lanes + width // self.width]
+            blocks = [array[index] for array in self.arrays]
+            np.subtract(x, wide[:width], out=blocks[0])
+            product = room.scratch[:height, :width]
+            for number, (one, other) in enumerate(pairs):
+                np.multiply(blocks[one], blocks[other], out=product)
+                to[:, number + 1] = room.sum(product).reshape(-1, self.width)
+            for number, block in enumerate(blocks):
+                place = number + len(pairs) if number else 0
+                to[:, place] = room.sum(block).reshape(-1, self.width)
+        means = list(_sum_in_pairs(sums) / self.samples)
+        return means[: len(pairs) + 1], means[len(pairs) + 1 :]
+
+    def combine(
+        self, coefficients: Sequence[Doubles | None], constant: Doubles, result: Sequence[Floats]
+    ) -> None:
+        """Deviations, g and v times their coefficients, plus a constant."""
+        terms = [
+            (array, self.room.wide(factor))
+            for array, factor in zip(self.arrays, coefficients, strict=True)
+            if factor is not None
+        ]
+        (first, on_first), *others = terms
+        added = self.room.wide(constant)
+        for index, out in enumerate(result):
+            height, width = out.shape
+            product = self.room.scratch[:height, :width]
+            np.multiply(first[index], on_first[:width], out=out)
+            for array, factor in others:
+                np.multiply(array[index], factor[:width], out=product)
+                np.add(out, product, out=out)
+            np.add(out, added[:width], out=out)
+
+
+class _Room:
+    """Memory for one block, and how panels are cut into blocks.
+
+    A block has at most 64 rows; in each, as many samples lie side by side as there are lanes.
+    """
+
+    def __init__(self, samples: int, width: int, lanes: int, dtype: np.dtype[Any]) -> None:
+        self.lanes, self.dtype = lanes, dtype
+        height, row = min(_ROWS, max(samples // lanes, lanes)), lanes * width
+        self.ones, self.row = np.ones(height, dtype), np.empty(row, dtype)
+        self.scratch = _aligned(height * row, dtype).reshape(height, row)
+
+    def blocks(self, array: Floats) -> list[Floats]:
+        """Blocks of rows; the last one has the samples that do not fill a row, one in each."""
+        whole = len(array) - len(array) % self.lanes
+        rows = array[:whole].reshape(-1, self.lanes * array.shape[1]) if self.lanes > 1 else array
+        rest = array[whole:]
+        return [part[k : k + _ROWS] for part in (rows, rest) for k in range(0, len(part), _ROWS)]
+
+    def sum(self, block: Floats) -> Floats:
+        """The sum of the rows; the memory is used again by the next sum."""
+        rows, width = block.shape
+        return np.dot(self.ones[:rows], block, out=self.row[:width])
+
+    def wide(self, vector: Doubles) -> Floats:
+        """A number for each channel, once for each lane."""
+        narrow = vector.astype(self.dtype)
+        return np.tile(narrow, self.lanes) if self.lanes > 1 else narrow
+
+
+def _panels(inputs: Sequence[Floats], results: Sequence[Floats]) -> Iterator[tuple[slice, _Panel]]:
+    """The channels in panels. Those of a wide batch are copied in and out, if the cache then holds them."""
+    samples, channels = inputs[0].shape
+    dtype = inputs[0].dtype
+    width = max(channels, 1) if channels <= 2 * _WIDTH else _WIDTH
+    lanes = max(1, min(samples, _WIDTH // max(channels, 1)))
+    room = _Room(samples, width, lanes, dtype)
+    held = width < channels and samples * width * dtype.itemsize <= _HELD
+    buffers = [_aligned(samples * width, dtype) for _ in (*inputs[1:], *results)] if held else []
+    for start in range(0, channels, width):
+        at = slice(start, min(start + width, channels))
+        there, back = [a[:, at] for a in inputs], [a[:, at] for a in results]
+        if not held:
+            yield at, _Panel(there, back, room)
+            continue
+        copies = [b[: there[0].size].reshape(there[0].shape) for b in buffers]
+        beside, made = copies[: len(inputs) - 1], copies[len(inputs) - 1 :]
+        for array, copy in zip(there[1:], beside, strict=True):
+            np.copyto(copy, array)
+        yield at, _Panel([there[0], *beside], made, room)
+        for array, copy in zip(back, made, strict=True):
+            np.copyto(array, copy)
+
+
+def _aligned(size: int, dtype: DTypeLike) -> Floats:
+    """An uninitialised array that begins with a line of the cache; vector instructions are faster on it."""
+    kind = np.dtype(dtype)
+    memory = np.empty(size * kind.itemsize + 63, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + size * kind.itemsize].view(kind)
+
+
+def _sum_in_pairs(terms: Doubles) -> Doubles:
+    """The sum over the first axis, of which as many roundings as its length has binary digits meet a term."""
+    count = len(terms)
+    while count > 1:
+        half = count // 2
+        terms[:half] += terms[count - half : count]
+        count -= half
+    return np.asarray(terms[0])
+
+
+def _in_range(
+    compute: Callable[..., list[Floats]], eps: float, x: Floats, *arguments: Floats
+) -> list[Floats]:
+    """Results in the precision of x; channels that leave the range of float32 are computed in float64.
+
+    No warnings of floating point; and NumPy's buffer is small, so that it does not copy a row of channels into it
+    for each row of the batch, which doubles the time.
+    """
+    with np.errstate(all="ignore"):  # restores the size of the buffer, too
+        np.setbufsize(16)
+        *results, variance = compute(eps, x, *arguments)
+        if x.dtype == np.float32:
+            lost = ~(variance + eps >= _SMALLEST)
+            for result in (*results, variance):
+                lost |= ~np.isfinite(result if result.ndim == 1 else result[0])
+            if lost.any():
+                *exact, variance[lost] = compute(
+                    eps, *(np.ascontiguousarray(a[..., lost], np.float64) for a in (x, *arguments))
+                )
+                for result, values in zip(results, exact, strict=True):
+                    result[..., lost] = values
+        return [a.astype(x.dtype, copy=False) for a in (*results, variance)]
+
+
+# --- arguments -------------------------------------------------------------------------------------------------
+
+
+def _checked(eps: float) -> float:
+    if not eps >= 0:
+        raise ValueError(f"eps must be at least 0, got {eps}")
+    return float(eps)
+
+
+def _batches(at_least: int = 2, **arrays: ArrayLike) -> tuple[tuple[int, ...], list[Floats]]:
+    """The shape of the batch, and the arrays as contiguous ones of shape (m, channels) and of one precision."""
+    given = {name: np.asarray(array) for name, array in arrays.items()}
+    for name, array in given.items():
+        if array.dtype.kind not in "fiub":
+            raise ValueError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    shape = given["x"].shape
+    if len(shape) not in (1, 2):
+        raise ValueError(f"x must have shape (m,) or (m, channels), got {shape}")
+    if shape[0] < at_least:
+        raise ValueError(f"x must hold at least {at_least} samples along axis 0, got shape {shape}")
+    for name, array in given.items():
+        if array.shape != shape:
+            raise ValueError(f"{name} must have the shape of x, {shape}, got {array.shape}")
+    single = all(array.dtype == np.float32 for array in given.values())
+    dtype = np.float32 if single else np.float64
+    flat = (shape[0], shape[1] if len(shape) == 2 else 1)
+    return shape, [np.ascontiguousarray(a, dtype).reshape(flat) for a in given.values()]
+
+
+def _per_channel(batch: Floats, **parameters: ArrayLike) -> list[Doubles]:
+    channels = batch.shape[1]
+    found = []
+    for name, parameter in parameters.items():
+        array = np.asarray(parameter)
+        if array.dtype.kind not in "fiub":
+            raise ValueError(f"{name} must hold real numbers, got dtype {array.dtype}")
+        if array.shape not in ((), (channels,)):
+            raise ValueError(f"{name} must be a scalar or have shape ({channels},), got shape {array.shape}")
+        found.append(array.astype(np.float64) if array.ndim else np.full(channels, float(array)))
+    return found
