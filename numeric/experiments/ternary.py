@@ -219,13 +219,6 @@ def mean_abs(distribution: str, sigma: float) -> float:
     return 2 * _half_line(distribution, sigma, lambda w: w, 0.0)
 
 
-def threshold_at_ratio(distribution: str, sigma: float, t: float) -> float:
-    """The threshold ``delta = t E|w|``, with ``E|w|`` from the density."""
-    if not t >= 0:
-        raise ValueError(f"t must be at least 0, got {t}")
-    return t * mean_abs(distribution, sigma)
-
-
 def error_integral(distribution: str, sigma: float, delta: float, scale: float) -> float:
     """Mean squared error ``E(w - s tern(w))^2``, by quadrature of the density split at the threshold."""
     _require(distribution, sigma, delta)
