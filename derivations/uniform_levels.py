@@ -35,7 +35,7 @@ j = sp.Symbol("j", integer=True, positive=True)
 
 _POSITIVE = sp.Interval.open(0, sp.oo)
 _SETS = {sigma: _POSITIVE, c: _POSITIVE, b: sp.Range(1, sp.oo)}
-_FEW_BITS = {b: sp.Range(1, 7)}
+_FEW_BITS = {b: sp.Range(1, 6)}
 
 
 class StepWidth(Abbreviation):

@@ -118,7 +118,7 @@ class Antidifference:
         """Whether the primitive grows by the term, and the value is that."""
         ((index, _, _),) = self.sum.limits
         growth = self.primitive - self.primitive.subs(index, index - 1)
-        return is_zero(growth - self.sum.function, domain) and is_zero(self.apply(left) - right, domain)
+        return is_zero(growth - self.sum.function, domain) and sp.expand(self.apply(left) - right) == 0
 
 
 class Derived(Protocol):
