@@ -21,9 +21,9 @@ from concurrent.futures import ProcessPoolExecutor
 from scipy.stats import binom
 
 from derivations import catalog
-from numeric import sampling
-from numeric.executors import run
-from numeric.monte_carlo import FALSE_ALARM, Estimate
+from numeric.sampling import engine
+from numeric.sampling.estimates import FALSE_ALARM, Estimate
+from numeric.sampling.executors import run
 from paper_checks.experiments import Measurement, Sampled, experiments
 
 LEVELS = (1e-6, 1e-4, 1e-2, 1e-1)
@@ -40,7 +40,7 @@ def fixed_run(seed: int) -> Iterator[Measurement]:
     """What every sampled experiment finds from four blocks."""
     for stream, experiment in sampled():
         draws = experiment.draws
-        moments = sampling.sample(draws, 4 * sampling.block_size(draws), seed=seed, stream=stream)
+        moments = engine.sample(draws, 4 * engine.block_size(draws), seed=seed, stream=stream)
         for point, found in enumerate(moments):
             yield from experiment.measurements(point, found, 1.0)
 
@@ -48,7 +48,7 @@ def fixed_run(seed: int) -> Iterator[Measurement]:
 def sequential_run(seed: int) -> Iterator[Measurement]:
     """What every sampled experiment finds when it stops as soon as it resolves enough."""
     for stream, experiment in sampled():
-        plan = sampling.sampling(
+        plan = engine.sampling(
             experiment.draws,
             lambda *args, experiment=experiment: experiment.excess(*args) / LOOSE,
             seed=seed,
@@ -65,7 +65,7 @@ def sampled() -> list[tuple[int, Sampled]]:
 
 def alarms(kind: str, seed: int) -> tuple[int, list[bool]]:
     """How many comparisons one run makes, and whether one of them is an accusation at each level."""
-    sampling.PIECE, sampling.CHUNK, sampling.FIRST_LOOK = PIECE, 1, 4
+    engine.PIECE, engine.CHUNK, engine.FIRST_LOOK = PIECE, 1, 4
     found = list((fixed_run if kind == "fixed" else sequential_run)(seed))
     accused = [False] * len(LEVELS)
     for measurement in found:

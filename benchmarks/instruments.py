@@ -16,15 +16,15 @@ from typing import TypeVar
 
 import numpy as np
 
-from numeric import ball
-from numeric.batches import controlled_mean, polynomial_expectation
-from numeric.bounded import Bounded
-from numeric.cubature import expectation_of_product
 from numeric.experiments import batchnorm, integrals, layers, relu, ternary
 from numeric.experiments.integrals import relu_power
-from numeric.laws import Normal
-from numeric.monte_carlo import Array, Estimate, Moments
-from numeric.sampling import Draws, mean_of, sample
+from numeric.instruments import ball
+from numeric.instruments.batches import controlled_mean, polynomial_expectation
+from numeric.instruments.bounded import Bounded
+from numeric.instruments.cubature import expectation_of_product
+from numeric.instruments.laws import Normal
+from numeric.sampling.engine import Draws, mean_of, sample
+from numeric.sampling.estimates import Array, Estimate, Moments
 
 ONE_VARIABLE = TWO_VARIABLES = 1e-6
 BATCH = 1e-4

@@ -19,10 +19,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from numeric import sampling
-from numeric.executors import processes, run
 from numeric.experiments.relu import ReluDraws
-from numeric.monte_carlo import Array
+from numeric.sampling import engine
+from numeric.sampling.estimates import Array
+from numeric.sampling.executors import processes, run
 
 BLOCKS = 16
 ROUNDS = 25
@@ -48,29 +48,29 @@ class SecondMomentDraws:
 
 def bare_generator() -> None:
     """Fill the same blocks and do nothing with them."""
-    z = np.empty((1, sampling.PIECE))
+    z = np.empty((1, engine.PIECE))
     for block in range(BLOCKS):
-        rng = sampling.generator(0, 0, block)
-        for _ in range(sampling.PIECES):
+        rng = engine.generator(0, 0, block)
+        for _ in range(engine.PIECES):
             rng.standard_normal(out=z)
 
 
-def engine() -> None:
+def with_engine() -> None:
     """Mean, variance, and moments up to order four of the squared ReLU."""
-    sampling.chunk(SecondMomentDraws(), (0,), 0, 0, 0, BLOCKS)
+    engine.chunk(SecondMomentDraws(), (0,), 0, 0, 0, BLOCKS)
 
 
 def one_liner() -> None:
     """The obvious line, with the variance that a standard error needs."""
-    rng = sampling.generator(0, 0, 0)
-    values = np.maximum(rng.standard_normal(BLOCKS * sampling.PIECES * sampling.PIECE), 0) ** 2
+    rng = engine.generator(0, 0, 0)
+    values = np.maximum(rng.standard_normal(BLOCKS * engine.PIECES * engine.PIECE), 0) ** 2
     values.mean(), values.var()
 
 
 def points(number: int) -> Callable[[], None]:
     """Gate, ReLU and its square at so many parameter values, which share their draws."""
     draws = ReluDraws(tuple((1.0, 0.1 * k) for k in range(number)))
-    return lambda: sampling.chunk(draws, range(number), 0, 0, 0, BLOCKS // 4) and None
+    return lambda: engine.chunk(draws, range(number), 0, 0, 0, BLOCKS // 4) and None
 
 
 def in_turn(*functions: Callable[[], None], rounds: int = ROUNDS) -> list[float]:
@@ -90,7 +90,7 @@ def second_core() -> float:
 
     def drawing(jobs: int) -> Callable[[], None]:
         def work() -> None:
-            run({0: sampling.fixed(SecondMomentDraws(), size, seed=0, stream=0)}, pools[jobs])
+            run({0: engine.fixed(SecondMomentDraws(), size, seed=0, stream=0)}, pools[jobs])
 
         return work
 
@@ -102,8 +102,8 @@ def second_core() -> float:
 
 
 def main() -> int:
-    bare, ours, line = in_turn(bare_generator, engine, one_liner)
-    draws = BLOCKS * sampling.PIECES * sampling.PIECE
+    bare, ours, line = in_turn(bare_generator, with_engine, one_liner)
+    draws = BLOCKS * engine.PIECES * engine.PIECE
     print(f"bare generator          {draws / bare / 1e6:6.0f} million draws/s")
     print(
         f"engine                  {draws / ours / 1e6:6.0f} million draws/s, {bare / ours:.2f} of the generator"

@@ -3,7 +3,7 @@
 Examples
 --------
 >>> from numeric.experiments.relu import ReluDraws
->>> from numeric.sampling import sample
+>>> from numeric.sampling.engine import sample
 >>> (moments,) = sample(ReluDraws(((1.0, 0.0),)), 10**6, seed=0)
 >>> estimate = moments.of(lambda t: t[2])
 >>> estimate.refutes(0.5, comparisons=1), estimate.refutes(0.51, comparisons=1)

@@ -29,9 +29,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from numeric.arguments import real_arrays, require_bits, require_positive
-from numeric.elementwise import blockwise
-from numeric.error_free import two_product
+from numeric.evaluation.arguments import real_arrays, require_bits, require_positive
+from numeric.evaluation.elementwise import blockwise
+from numeric.evaluation.error_free import two_product
 
 Block = NDArray[np.float64]
 

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from numeric.arguments import real_arrays, require_bits, require_positive
-from numeric.elementwise import blockwise
-from numeric.error_free import halves, two_product, two_sum
-from numeric.scaled_normal import FARTHEST, shift_ratio
+from numeric.evaluation.arguments import real_arrays, require_bits, require_positive
+from numeric.evaluation.elementwise import blockwise
+from numeric.evaluation.error_free import halves, two_product, two_sum
+from numeric.evaluation.scaled_normal import FARTHEST, shift_ratio
 from numeric.ternary import TAILS
 
 Block = NDArray[np.float64]

@@ -16,7 +16,7 @@ variance         :math:`\sigma^2 (M_2 - M_1^2)`     :math:`2\sigma M_1\Phi(-a)` 
 ===============  =================================  ==========================  ===============================
 
 Evaluation: these forms cancel where a < 0, and the variance where a > 0, so that each is tabulated as it is
-(`numeric.truncated_moments`); where a >= 9 it is what it tends to.
+(`numeric.evaluation.truncated_moments`); where a >= 9 it is what it tends to.
 
 Arguments broadcast; float32 stays float32. NaN gives NaN, and mu may be infinite. A standard deviation that is not
 positive and finite is refused with ValueError. The errors stated are the largest
@@ -31,11 +31,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from numeric import truncated_moments
-from numeric.arguments import real_arrays, require_nonzero, require_positive
-from numeric.elementwise import blockwise
-from numeric.scaled_normal import Scaled, density, shift_ratio, value
-from numeric.truncated_moments import LEFT, RIGHT, Function, tail
+from numeric.evaluation import truncated_moments
+from numeric.evaluation.arguments import real_arrays, require_nonzero, require_positive
+from numeric.evaluation.elementwise import blockwise
+from numeric.evaluation.scaled_normal import Scaled, density, shift_ratio, value
+from numeric.evaluation.truncated_moments import LEFT, RIGHT, Function, tail
 
 Block = NDArray[np.float64]
 Limit = Callable[[Block, Block], Block]

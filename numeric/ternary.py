@@ -13,7 +13,7 @@ E\|w\|               :math:`h/2`                      :math:`\sqrt{2/\pi}\sigma`
 ===================  ===============================  ===========================  =================================
 
 Evaluation: the differences and the exponents are formed in two or three doubles; the Gaussian tail is tabulated
-(`numeric.truncated_moments`).
+(`numeric.evaluation.truncated_moments`).
 
 Arguments broadcast; float32 stays float32. NaN gives NaN, and delta may be infinite. A sigma that is not positive and
 finite, a negative delta or t and an unknown law are refused with ValueError. The errors stated are the
@@ -31,12 +31,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import erf
 
-from numeric import truncated_moments
-from numeric.arguments import real_arrays, require_nonnegative, require_positive
-from numeric.elementwise import blockwise
-from numeric.error_free import halves, two_product, two_sum
-from numeric.scaled_normal import shift_ratio, value
-from numeric.truncated_moments import LEFT, root_two_pi, tail
+from numeric.evaluation import truncated_moments
+from numeric.evaluation.arguments import real_arrays, require_nonnegative, require_positive
+from numeric.evaluation.elementwise import blockwise
+from numeric.evaluation.error_free import halves, two_product, two_sum
+from numeric.evaluation.scaled_normal import shift_ratio, value
+from numeric.evaluation.truncated_moments import LEFT, root_two_pi, tail
 
 Block = NDArray[np.float64]
 Kernel = Callable[..., Block]

@@ -17,7 +17,7 @@ import sympy as sp
 from derivations.machinery.derivation import Derivation
 from derivations.machinery.domain import Domain
 from derivations.machinery.prover import Certificate
-from numeric.monte_carlo import Estimate
+from numeric.sampling.estimates import Estimate
 
 
 class Verdict(StrEnum):

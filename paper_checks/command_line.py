@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from derivations import Formula
-    from numeric.checkpoint import Checkpoint
+    from numeric.sampling.checkpoint import Checkpoint
 
 _NUMBER = re.compile(
     r"[+-]?(\d{1,400}(\.\d{0,400})?|\.\d{1,400})([eE][+-]?\d{1,4})?|[+-]?\d{1,400}/\d{1,400}", re.ASCII
@@ -149,7 +149,7 @@ def _find(name: str) -> Formula:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from numeric.executors import run
+    from numeric.sampling.executors import run
 
     if arguments.json is not None:
         _refuse_unwritable("--json", arguments.json)
@@ -158,8 +158,8 @@ def _verify(arguments: argparse.Namespace) -> int:
     if not arguments.names:
         _load_meanwhile()
     from derivations import catalog
-    from numeric.monte_carlo import DependentDraws
-    from numeric.progress import terminal_progress
+    from numeric.sampling.estimates import DependentDraws
+    from numeric.sampling.progress import terminal_progress
     from paper_checks import review, verification
     from paper_checks.claim import Verdict
     from paper_checks.papers import documents
@@ -188,14 +188,14 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 def _load_meanwhile() -> None:
     """The workers load the catalogue and the documents while this process does."""
-    from numeric.executors import load_meanwhile
+    from numeric.sampling.executors import load_meanwhile
 
     load_meanwhile(["paper_checks.preload"])
 
 
 @contextmanager
 def _executor(arguments: argparse.Namespace) -> Iterator[Executor]:
-    from numeric.executors import cluster, processes
+    from numeric.sampling.executors import cluster, processes
 
     if getattr(arguments, "cluster", None) is None:
         with processes(arguments.jobs) as executor:
@@ -216,7 +216,7 @@ def _checkpoint(path: Path | None) -> Iterator[Checkpoint | None]:
         return
     import numpy as np
 
-    from numeric.checkpoint import Checkpoint, CheckpointError
+    from numeric.sampling.checkpoint import Checkpoint, CheckpointError
 
     try:
         store = Checkpoint(path, {"numpy": np.__version__})
@@ -264,7 +264,7 @@ def _document_ids(id: str | None) -> tuple[str, ...]:
 def _papers(arguments: argparse.Namespace) -> int:
     if arguments.label is None:
         _load_meanwhile()
-    from numeric.progress import terminal_progress
+    from numeric.sampling.progress import terminal_progress
     from paper_checks import review
     from paper_checks.claim import Verdict
     from paper_checks.papers import documents
@@ -298,8 +298,8 @@ def _papers(arguments: argparse.Namespace) -> int:
 
 def _errata(arguments: argparse.Namespace) -> int:
     _load_meanwhile()
-    from numeric.executors import processes
-    from numeric.progress import terminal_progress
+    from numeric.sampling.executors import processes
+    from numeric.sampling.progress import terminal_progress
     from paper_checks import errata
     from paper_checks.papers import documents
     from paper_checks.review import review

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping
 from concurrent.futures import Executor
 from typing import Any
 
-from numeric.executors import Plan, Progress, run, single
+from numeric.sampling.executors import Plan, Progress, run, single
 from paper_checks.claim import Record, Verdict
 from paper_checks.judgement import judge
 from paper_checks.papers import Document, documents
@@ -34,7 +34,7 @@ def review(
     seed
         Seed of points and draws.
     executor, progress
-        As in :func:`numeric.executors.run`. No result depends on them.
+        As in :func:`numeric.sampling.executors.run`. No result depends on them.
 
     Returns
     -------

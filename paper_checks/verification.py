@@ -20,11 +20,11 @@ from derivations import DerivationCheck, Formula, catalog
 from derivations.machinery.abbreviation import unfold
 from derivations.machinery.derivation import Failure, StepCheck
 from derivations.ternary import Distribution
-from numeric.bounded import Bounded
-from numeric.checkpoint import write_aside
-from numeric.executors import Plan, run, single
-from numeric.monte_carlo import FALSE_ALARM, POWER, Estimate
-from numeric.sampling import sampling
+from numeric.instruments.bounded import Bounded
+from numeric.sampling.checkpoint import write_aside
+from numeric.sampling.engine import sampling
+from numeric.sampling.estimates import FALSE_ALARM, POWER, Estimate
+from numeric.sampling.executors import Plan, run, single
 from paper_checks.experiments import AnyExperiment, Experiment, Measurement, Sampled, experiments
 from paper_checks.experiments.measurement import COMPARISONS
 
@@ -95,7 +95,7 @@ def verify(
     seed
         Seed of the random points and of the draws.
     executor
-        Who computes, as in :func:`numeric.executors.run`. No result depends on it.
+        Who computes, as in :func:`numeric.sampling.executors.run`. No result depends on it.
 
     Returns
     -------

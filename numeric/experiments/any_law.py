@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.integrate import quad
 
-from numeric.monte_carlo import Array, Estimate, Moments
+from numeric.sampling.estimates import Array, Estimate, Moments
 
 
 def density(w: float) -> float:

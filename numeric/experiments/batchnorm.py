@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from numeric.monte_carlo import Array
+from numeric.sampling.estimates import Array
 
 _STEP = np.longdouble("1e-200")
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from numeric.monte_carlo import Array
+from numeric.sampling.estimates import Array
 
 _STEP = 1e-150
 Complex = NDArray[np.complex128]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri
 
-from numeric.monte_carlo import Array, Estimate
+from numeric.sampling.estimates import Array, Estimate
 
 _NODES, _SHARES = np.polynomial.legendre.leggauss(128)
 _TAIL = 1e-17  # probability that is left out on either side of the law of the maximum

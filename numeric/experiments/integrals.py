@@ -1,7 +1,8 @@
 """Expectations with a bound: only the definition and the law are known here.
 
-Those of one drawn variable take the instrument that integrates: :func:`numeric.quadrature.expectation`, or the
-independent :func:`numeric.ball.expectation`.
+Those of one drawn variable take the instrument that integrates:
+:func:`numeric.instruments.quadrature.expectation`, or the independent
+:func:`numeric.instruments.ball.expectation`.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from numeric import grid, quadrature
-from numeric.batches import polynomial_expectation
-from numeric.bounded import Bounded
-from numeric.laws import Laplace, Law, Normal, Uniform
-from numeric.monte_carlo import Array
-from numeric.quadrature import Piece
-from numeric.rounding import UNIT, Number
+from numeric.instruments import grid, quadrature
+from numeric.instruments.batches import polynomial_expectation
+from numeric.instruments.bounded import Bounded
+from numeric.instruments.laws import Laplace, Law, Normal, Uniform
+from numeric.instruments.quadrature import Piece
+from numeric.instruments.rounding import UNIT, Number
+from numeric.sampling.estimates import Array
 
 Instrument: TypeAlias = Callable[[Law, Iterable[Piece]], Bounded]
 LAWS: Mapping[str, type[Law]] = {"uniform": Uniform, "gaussian": Normal, "laplace": Laplace}
@@ -308,7 +309,7 @@ def shares_on_grid(
     distribution, sigma, delta
         As in :func:`ternary_quantities`.
     points, seed, stream
-        As in :func:`numeric.grid.expectation`.
+        As in :func:`numeric.instruments.grid.expectation`.
     """
     _law(distribution, sigma)
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from numeric.experiments.deep_network import relu_of_batchnorm
-from numeric.monte_carlo import Array
+from numeric.sampling.estimates import Array
 
 _STEP = 1e-150
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from numeric.monte_carlo import Array, Estimate, Moments
+from numeric.sampling.estimates import Array, Estimate, Moments
 
 
 @dataclass(frozen=True)

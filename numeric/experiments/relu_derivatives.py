@@ -13,7 +13,7 @@ import numpy as np
 
 from numeric.experiments.extrapolation import derivative
 from numeric.experiments.integrals import relu_quantities
-from numeric.monte_carlo import Array, Estimate, Moments
+from numeric.sampling.estimates import Array, Estimate, Moments
 
 STEP = 1e-3
 """Step of the central differences of draws, in units of ``|gamma|``.

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.integrate import quad
 from scipy.optimize import brentq, minimize_scalar
 
-from numeric.monte_carlo import Array, Estimate, Moments
+from numeric.sampling.estimates import Array, Estimate, Moments
 
 DISTRIBUTIONS = ("uniform", "gaussian", "laplace")
 

@@ -10,7 +10,7 @@ import numpy as np
 from numeric.experiments import any_law, ternary
 from numeric.experiments.dorefa import quantise
 from numeric.experiments.integrals import nearest_levels
-from numeric.monte_carlo import Array, Estimate, Moments
+from numeric.sampling.estimates import Array, Estimate, Moments
 
 
 def nearest_level(weights: Array, largest: float, bits: int) -> Array:

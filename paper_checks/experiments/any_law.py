@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numeric.experiments import any_law
 from numeric.experiments.uniform_levels import LevelDraws, variance, variance_of_any_law
-from numeric.monte_carlo import Estimate, Moments
+from numeric.sampling.estimates import Estimate, Moments
 from paper_checks.experiments.measurement import (
     QUADRATURE,
     AnyExperiment,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from numeric.experiments import batchnorm, integrals
-from numeric.monte_carlo import Array, Moments
+from numeric.sampling.estimates import Array, Moments
 from paper_checks.experiments.measurement import AnyExperiment, Experiment, Measurement, Sampled
 
 

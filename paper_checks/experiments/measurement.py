@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from numeric.bounded import Bounded
-from numeric.monte_carlo import Estimate, Moments
-from numeric.sampling import Draws
+from numeric.instruments.bounded import Bounded
+from numeric.sampling.engine import Draws
+from numeric.sampling.estimates import Estimate, Moments
 
 COMPARISONS = 1000
 """Statistical comparisons that may share the false-alarm probability of a run."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from numeric.experiments import integrals, relu
-from numeric.monte_carlo import Moments
+from numeric.sampling.estimates import Moments
 from paper_checks.experiments.measurement import AnyExperiment, Experiment, Measurement, Sampled
 
 _IN_A = ("moment0", "mean", "second_moment", "variance", "ratio", "ratio_variance")

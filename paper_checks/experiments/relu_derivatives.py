@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numeric.experiments.relu_derivatives import DerivativeDraws, derivative_by_quadrature, estimates
-from numeric.monte_carlo import Moments
+from numeric.sampling.estimates import Moments
 from paper_checks.experiments.measurement import (
     QUADRATURE,
     AnyExperiment,

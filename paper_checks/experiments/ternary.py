@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from numeric.bounded import Bounded
 from numeric.experiments import integrals, ternary
-from numeric.monte_carlo import Moments
+from numeric.instruments.bounded import Bounded
+from numeric.sampling.estimates import Moments
 from paper_checks.experiments.measurement import (
     QUADRATURE,
     AnyExperiment,

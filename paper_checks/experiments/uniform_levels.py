@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from numeric.bounded import Bounded
 from numeric.experiments.integrals import nearest_levels, quantised_moment
 from numeric.experiments.uniform_levels import LevelDraws, variance
-from numeric.laws import Laplace, Law, Normal, Uniform
-from numeric.monte_carlo import Moments
+from numeric.instruments.bounded import Bounded
+from numeric.instruments.laws import Laplace, Law, Normal, Uniform
+from numeric.sampling.estimates import Moments
 from paper_checks.experiments.measurement import AnyExperiment, Experiment, Measurement, Sampled, Values
 
 _BITS = (2, 4)

@@ -19,7 +19,7 @@ from derivations.machinery.unspecified import Unspecified
 from derivations.relu import a, expectation, gate, relu, z
 from numeric.experiments import batchnorm as measured_batchnorm
 from numeric.experiments import layers
-from numeric.sampling import mean_of
+from numeric.sampling.engine import mean_of
 from paper_checks.claim import Approximation, Cause, Claim, Inequality, Trial
 from paper_checks.transcription import exact_point, from_catalogue
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from numeric import relu
-from numeric.truncated_moments import LEFT, PER_UNIT, RIGHT, ratio_variance, root_two_pi, table
+from numeric.evaluation.truncated_moments import LEFT, PER_UNIT, RIGHT, ratio_variance, root_two_pi, table
 
 MOMENTS = (relu.gate_probability, relu.mean, relu.second_moment, relu.variance)
 GRADIENTS = (

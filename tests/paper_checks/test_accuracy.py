@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from flint import arb, ctx
 
-from numeric import error_free, pact, scaled_normal, truncated_moments
+from numeric import pact
+from numeric.evaluation import error_free, scaled_normal, truncated_moments
 from paper_checks.accuracy import Subject, in_balls, mills, mu, subjects, ulps, worst
 
 POINTS = 1200

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from numeric import checkpoint, executors, sampling
+from numeric.sampling import checkpoint, engine, executors
 from paper_checks import verification
 from paper_checks.command_line import main
 
@@ -182,7 +182,7 @@ def test_no_cluster_is_a_clear_error(capsys: pytest.CaptureFixture[str]) -> None
 def test_a_generator_that_repeats_itself_ends_the_run(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sampling, "generator", lambda *_: np.random.default_rng(0))
+    monkeypatch.setattr(engine, "generator", lambda *_: np.random.default_rng(0))
     monkeypatch.setattr(executors, "processes", lambda jobs: nullcontext())
     assert main(["verify", SAMPLED]) == 1
     out, err = capsys.readouterr()

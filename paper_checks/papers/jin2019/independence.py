@@ -12,7 +12,7 @@ from derivations import Derivation, Domain, Phi, phi
 from derivations.machinery.abbreviation import Abbreviation
 from derivations.machinery.prover import FundamentalTheorem
 from numeric.experiments import dorefa
-from numeric.monte_carlo import Array
+from numeric.sampling.estimates import Array
 from paper_checks.claim import (
     AnyClaim,
     Approximation,

@@ -16,7 +16,7 @@ from derivations.machinery.prover import Lemmas
 from derivations.relu import a, expectation, gate, relu, z
 from numeric.experiments import batchnorm as measured
 from numeric.experiments import layers
-from numeric.sampling import mean_of
+from numeric.sampling.engine import mean_of
 from paper_checks.claim import AnyClaim, Approximation, Cause, Claim, Definition, Observation, Trial
 from paper_checks.transcription import exact_point, from_catalogue
 

@@ -7,7 +7,7 @@ import sympy as sp
 
 from derivations import Derivation, Domain
 from numeric.experiments import dorefa
-from numeric.monte_carlo import Estimate
+from numeric.sampling.estimates import Estimate
 from paper_checks.claim import (
     AnyClaim,
     Claim,

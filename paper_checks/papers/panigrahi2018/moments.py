@@ -16,8 +16,8 @@ from derivations.relu import a, expectation, relu, z
 from derivations.relu import beta as shift
 from derivations.relu import gamma as scale
 from numeric.experiments import relu as measured_relu
-from numeric.monte_carlo import Moments
-from numeric.sampling import sample
+from numeric.sampling.engine import sample
+from numeric.sampling.estimates import Moments
 from paper_checks.claim import (
     AnyClaim,
     Cause,

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from numeric.experiments import extrapolation, relu_derivatives
-from numeric.sampling import sample
+from numeric.sampling.engine import sample
 
 
 def test_polynomials_are_extrapolated_exactly() -> None:

@@ -6,10 +6,10 @@ import math
 
 import pytest
 
-from numeric import ball
 from numeric.experiments import integrals, layers, relu, ternary
-from numeric.laws import Laplace, Normal, Uniform
-from numeric.sampling import mean_of, sample
+from numeric.instruments import ball
+from numeric.instruments.laws import Laplace, Normal, Uniform
+from numeric.sampling.engine import mean_of, sample
 
 
 @pytest.mark.parametrize(("gamma", "beta"), [(1.25, 0.0), (-0.8, 0.4), (1.3, -7.8), (-0.5, 4.0), (1e-5, 1e4)])

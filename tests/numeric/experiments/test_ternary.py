@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from numeric.experiments import ternary
-from numeric.sampling import mean_of, sample
+from numeric.sampling.engine import mean_of, sample
 
 
 @pytest.mark.parametrize("distribution", ternary.DISTRIBUTIONS)

@@ -7,7 +7,7 @@ import pytest
 
 from numeric.experiments import any_law, uniform_levels
 from numeric.experiments.uniform_levels import LevelDraws
-from numeric.sampling import sample
+from numeric.sampling.engine import sample
 
 
 @pytest.mark.parametrize("bits", [1, 2, 5])

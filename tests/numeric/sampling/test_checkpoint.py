@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from numeric.checkpoint import Checkpoint, CheckpointError, write_aside
-from numeric.executors import Status, run
 from numeric.experiments.relu import ReluDraws
-from numeric.monte_carlo import Moments
-from numeric.sampling import fixed
+from numeric.sampling.checkpoint import Checkpoint, CheckpointError, write_aside
+from numeric.sampling.engine import fixed
+from numeric.sampling.estimates import Moments
+from numeric.sampling.executors import Status, run
 
 DRAWS = ReluDraws(((1.0, 0.3),))
 

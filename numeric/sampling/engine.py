@@ -11,8 +11,8 @@ from typing import Protocol
 
 import numpy as np
 
-from numeric.executors import Call, Plan, Round
-from numeric.monte_carlo import Array, Estimate, Moments, Powers, merged
+from numeric.sampling.estimates import Array, Estimate, Moments, Powers, merged
+from numeric.sampling.executors import Call, Plan, Round
 
 PIECE = 1 << 15
 """Numbers drawn at a time: with what is computed from them, they stay in the cache of a core."""
@@ -165,7 +165,7 @@ def sampling(
     Returns
     -------
     Plan
-        To be given to :func:`numeric.executors.run`; it gives the moments and the share of each point.
+        To be given to :func:`numeric.sampling.executors.run`; it gives the moments and the share of each point.
     """
     found: dict[int, Moments] = {}
     done: dict[int, tuple[Moments, float]] = {}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numeric.rounding import UNIT, Running, rounded
+from numeric.instruments.rounding import UNIT, Running, rounded
 
 numbers = st.floats(-1e100, 1e100, allow_subnormal=True)
 

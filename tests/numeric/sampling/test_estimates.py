@@ -10,8 +10,8 @@ from hypothesis.extra.numpy import arrays
 from scipy.special import ndtri
 
 from numeric.experiments.relu import ReluDraws
-from numeric.monte_carlo import FALSE_ALARM, DependentDraws, Estimate, Moments, Powers
-from numeric.sampling import sample
+from numeric.sampling.engine import sample
+from numeric.sampling.estimates import FALSE_ALARM, DependentDraws, Estimate, Moments, Powers
 
 NUMBERS = arrays(np.float64, st.tuples(st.just(2), st.integers(2, 9)), elements=st.floats(-1e3, 1e3))
 

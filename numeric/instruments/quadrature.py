@@ -9,7 +9,7 @@ coefficients are at most ``2 M(rho) / rho^k``, M(rho) a bound on the Bernstein e
   polynomial, which is found in exact integer arithmetic;
 - beyond the cut the density falls at least exponentially, and a polynomial times an exponential has an integral;
 - ends that are rounded move by a few units in the last place, times a bound on the integrand there;
-- every rounding in between is counted by :mod:`numeric.rounding`.
+- every rounding in between is counted by :mod:`numeric.instruments.rounding`.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from math import comb, factorial, isfinite
 
 import numpy as np
 
-from numeric.bounded import Bounded
-from numeric.laws import DROP, Law
-from numeric.monte_carlo import Array
-from numeric.rounding import SMALLEST, UNIT, Number, Running, rounded
+from numeric.instruments.bounded import Bounded
+from numeric.instruments.laws import DROP, Law
+from numeric.instruments.rounding import SMALLEST, UNIT, Number, Running, rounded
+from numeric.sampling.estimates import Array
 
 NODES = 32
 """Nodes on each panel."""
@@ -154,7 +154,7 @@ def expectation(law: Law, pieces: Iterable[Piece]) -> Bounded:
 
     Examples
     --------
-    >>> from numeric.laws import Normal
+    >>> from numeric.instruments.laws import Normal
     >>> half = expectation(Normal(), [Piece(0.0, float("inf"), (0.0, 0.0, 1.0))])
     >>> half.refutes(0.5), half.refutes(0.5 + 1e-12)
     (False, True)

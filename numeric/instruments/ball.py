@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from fractions import Fraction
 from typing import Any
 
-from numeric.bounded import Bounded
-from numeric.laws import Laplace, Law, Normal, Uniform
-from numeric.quadrature import Piece
-from numeric.rounding import SMALLEST, UNIT, Number
+from numeric.instruments.bounded import Bounded
+from numeric.instruments.laws import Laplace, Law, Normal, Uniform
+from numeric.instruments.quadrature import Piece
+from numeric.instruments.rounding import SMALLEST, UNIT, Number
 
 DIGITS = 40
 """Working precision."""

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from numeric.executors import Call
-from numeric.monte_carlo import Array, Moments, Powers
+from numeric.sampling.estimates import Array, Moments, Powers
+from numeric.sampling.executors import Call
 
 SCHEMA = "normquant.checkpoint/1"
 INTERVAL = 2.0

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from numeric import cubature
-from numeric.cubature import expectation_of_product
 from numeric.experiments.integrals import relu_moment, relu_power
-from numeric.quadrature import Piece, gauss_legendre
+from numeric.instruments import cubature
+from numeric.instruments.cubature import expectation_of_product
+from numeric.instruments.quadrature import Piece, gauss_legendre
 
 RELU = relu_power(1, 1.0, 0.0)
 

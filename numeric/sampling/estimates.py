@@ -48,7 +48,7 @@ class Estimate:
         A bound on the skewness of what one draw contributes; 0 for a symmetric law.
     share
         The share of the false-alarm probability that is spent here: less than 1 where the number of draws was
-        decided by looking (:func:`numeric.sampling.sampling`).
+        decided by looking (:func:`numeric.sampling.engine.sampling`).
 
     Examples
     --------

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from numeric.monte_carlo import Array
+from numeric.sampling.estimates import Array
 
 Number: TypeAlias = float | Fraction
 """An exactly known number."""

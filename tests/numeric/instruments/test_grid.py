@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numeric import grid
+from numeric.instruments import grid
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=4), st.integers(1, 300), st.integers(0, 10**6))

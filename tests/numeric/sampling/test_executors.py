@@ -10,11 +10,11 @@ from concurrent.futures import BrokenExecutor
 
 import pytest
 
-from numeric.executors import Call, Plan, Round, Status, cluster, processes, run, single
 from numeric.experiments.relu import ReluDraws
-from numeric.monte_carlo import Moments
-from numeric.progress import progress_line
-from numeric.sampling import fixed
+from numeric.sampling.engine import fixed
+from numeric.sampling.estimates import Moments
+from numeric.sampling.executors import Call, Plan, Round, Status, cluster, processes, run, single
+from numeric.sampling.progress import progress_line
 
 DRAWS = ReluDraws(((1.0, 0.3), (-0.5, 0.1)))
 

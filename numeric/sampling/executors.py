@@ -71,7 +71,7 @@ def single(function: Callable[..., Any], *arguments: Any) -> Plan[Any]:
 
 
 class Store(Protocol):
-    """Remembers what calls returned (:class:`numeric.checkpoint.Checkpoint`)."""
+    """Remembers what calls returned (:class:`numeric.sampling.checkpoint.Checkpoint`)."""
 
     def get(self, call: Call) -> Any:
         """What the call returned before; None where that is not known."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from numeric.batches import controlled_mean, polynomial_expectation, symmetric_rule
-from numeric.monte_carlo import Array
-from numeric.sampling import sample
+from numeric.instruments.batches import controlled_mean, polynomial_expectation, symmetric_rule
+from numeric.sampling.engine import sample
+from numeric.sampling.estimates import Array
 
 
 def _normal_moment(power: int) -> int:

@@ -12,8 +12,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from numeric.bounded import Bounded
-from numeric.monte_carlo import Array
+from numeric.instruments.bounded import Bounded
+from numeric.sampling.estimates import Array
 
 _DISPLACED = 2.0**-44  # of a jump, by rounding in the inverse of a distribution function or in the grid
 _BLOCK = 1 << 14
@@ -38,7 +38,7 @@ def expectation(
     points
         Size of the grid, from 1 to 2^40.
     seed, stream
-        As in :func:`numeric.sampling.sample`.
+        As in :func:`numeric.sampling.engine.sample`.
 
     Examples
     --------

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from numeric import sampling
-from numeric.executors import run
 from numeric.experiments.relu import ReluDraws
 from numeric.experiments.ternary import DISTRIBUTIONS, TernaryDraws
-from numeric.monte_carlo import Array, DependentDraws, Moments
-from numeric.sampling import block_size, sample
+from numeric.sampling import engine
+from numeric.sampling.engine import block_size, sample
+from numeric.sampling.estimates import Array, DependentDraws, Moments
+from numeric.sampling.executors import run
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,7 @@ class SquareDraws:
 def test_moments_are_those_of_the_same_draws_taken_together() -> None:
     draws = ReluDraws(((1.0, 0.3),))
     (found,) = sample(draws, 2 * block_size(draws), seed=4, stream=1)
-    z = np.concatenate(
-        [sampling.generator(4, 1, block).standard_normal(block_size(draws)) for block in (0, 1)]
-    )
+    z = np.concatenate([engine.generator(4, 1, block).standard_normal(block_size(draws)) for block in (0, 1)])
     y = np.maximum(z + 0.3, 0.0)
     together = np.stack([y > 0, y, y**2]).astype(float)
     assert found.draws == z.size
@@ -69,7 +67,7 @@ def until(resolution: float) -> tuple[Moments, float]:
     def excess(point: int, moments: Moments, share: float) -> float:
         return moments.of(lambda t: float(t[0]), share).resolution(1) / resolution
 
-    plan = sampling.sampling(SquareDraws(), excess, seed=3, stream=0)
+    plan = engine.sampling(SquareDraws(), excess, seed=3, stream=0)
     ((found, share),) = run({"squares": plan})["squares"]
     return found, share
 
@@ -93,7 +91,7 @@ def test_a_biased_generator_is_noticed() -> None:
 @pytest.mark.parametrize("streams", [1, 4, 59])
 def test_a_generator_that_repeats_itself_is_noticed(streams: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        sampling,
+        engine,
         "generator",
         lambda seed, stream, block: np.random.default_rng((seed, stream, block % streams)),
     )

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Hashable
 
-from numeric.executors import Progress, Status
+from numeric.sampling.executors import Progress, Status
 
 
 def terminal_progress() -> Progress | None:

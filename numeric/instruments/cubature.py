@@ -1,8 +1,8 @@
 """Expectations over two normal variables, independent or correlated, by products of Gauss-Legendre rules.
 
 The integrand is a piecewise polynomial in each variable, with kinks along the axes. What is left out by the rule in one
-variable is bounded as in :mod:`numeric.quadrature`, with the other variable held at its worst, and the two bounds are
-iterated: ``|I_x I_y f - Q_x Q_y f| <= |(I_x - Q_x) I_y f| + |Q_x (I_y - Q_y) f|``.
+variable is bounded as in :mod:`numeric.instruments.quadrature`, with the other variable held at its worst, and the two
+bounds are iterated: ``|I_x I_y f - Q_x Q_y f| <= |(I_x - Q_x) I_y f| + |Q_x (I_y - Q_y) f|``.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ from itertools import pairwise, product
 
 import numpy as np
 
-from numeric.bounded import Bounded
-from numeric.laws import Normal
-from numeric.monte_carlo import Array
-from numeric.quadrature import (
+from numeric.instruments.bounded import Bounded
+from numeric.instruments.laws import Normal
+from numeric.instruments.quadrature import (
     CELL,
     CELLS,
     END,
@@ -31,7 +30,8 @@ from numeric.quadrature import (
     panels,
     rule_error,
 )
-from numeric.rounding import SMALLEST, UNIT, Running
+from numeric.instruments.rounding import SMALLEST, UNIT, Running
+from numeric.sampling.estimates import Array
 
 _DROP = 90.0  # twice that of one variable: the bound beyond the cut is a square root
 _LONGEST = 5.0  # panel, in standard deviations

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numeric.bounded import Bounded
+from numeric.instruments.bounded import Bounded
 
 numbers = st.floats(-1e6, 1e6).filter(lambda x: abs(x) > 1e-6)
 shares = st.floats(-1, 1)

@@ -25,9 +25,9 @@ from typing import TypeAlias
 
 import numpy as np
 
-from numeric.bounded import Bounded
-from numeric.monte_carlo import Array, Estimate
-from numeric.sampling import Draws, mean_of, sample
+from numeric.instruments.bounded import Bounded
+from numeric.sampling.engine import Draws, mean_of, sample
+from numeric.sampling.estimates import Array, Estimate
 
 Statistic: TypeAlias = Callable[[Array], Array]
 """Takes n batches, shape (m, n), and returns the statistic of each, shape (n,)."""
@@ -173,7 +173,7 @@ def controlled_mean(draws: Draws, exact: Sequence[Bounded], size: int, *, seed: 
     exact
         Expectations of the controls.
     size, seed, stream
-        As in :func:`numeric.sampling.sample`.
+        As in :func:`numeric.sampling.engine.sample`.
     """
     if draws.statistics != len(exact) + 1:
         raise ValueError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from numeric.rounding import UNIT, Running
+from numeric.instruments.rounding import UNIT, Running
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from numeric.monte_carlo import Array
-from numeric.rounding import UNIT, Running
+from numeric.instruments.rounding import UNIT, Running
+from numeric.sampling.estimates import Array
 
 DROP = 45.0
 """Of the exponent, from where a piece of an integral begins to where it is cut."""

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from numeric import ball, quadrature
-from numeric.bounded import Bounded
 from numeric.experiments.integrals import relu_moment
-from numeric.laws import Laplace, Law, Normal, Uniform
-from numeric.quadrature import Piece
+from numeric.instruments import ball, quadrature
+from numeric.instruments.bounded import Bounded
+from numeric.instruments.laws import Laplace, Law, Normal, Uniform
+from numeric.instruments.quadrature import Piece
 
 DIGITS = 400  # far more than cancels in the worst example below
 

@@ -1,6 +1,7 @@
 r"""Functions of a shift ratio ``a = mu/sigma`` as a value times a power of two, which neither under- nor overflow.
 
-Definition: what stands in `numeric.truncated_moments`, f(a) = E g(a) with :math:`E = e^{-a^2/2}`, where a < 0.
+Definition: what stands in `numeric.evaluation.truncated_moments`, f(a) = E g(a) with :math:`E = e^{-a^2/2}`, where
+a < 0.
 
 Identity: with ``a = high + low``, high of half as many digits, ``a^2 = high^2 + low (a + high)``, the first product
 exact; with ``a^2 = n ln 4 + r``, :math:`E = 2^{-n} e^{-r/2}`.
@@ -17,8 +18,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from numeric.error_free import halves, two_quotient
-from numeric.truncated_moments import LEFT, PER_UNIT, PROPORTIONAL_TO_E, Function, root_two_pi, table
+from numeric.evaluation.error_free import halves, two_quotient
+from numeric.evaluation.truncated_moments import (
+    LEFT,
+    PER_UNIT,
+    PROPORTIONAL_TO_E,
+    Function,
+    root_two_pi,
+    table,
+)
 
 Block = NDArray[np.float64]
 
@@ -108,7 +116,7 @@ def density(a: Block, rest: Any = 0.0) -> Scaled:
 
 
 def _polynomial(coefficients: Block, index: NDArray[np.intp], x: Block) -> Block:
-    """The polynomials in x whose coefficients stand in a table as `numeric.truncated_moments.table` gives it."""
+    """The polynomials in x whose coefficients stand in a table of `numeric.evaluation.truncated_moments`."""
     first, *middle, last, rest = coefficients
     total: Block = last.take(index, mode="clip")
     for row in middle[::-1]:

@@ -1,0 +1,1 @@
+"""How fast values are computed: checks at the door, blocks, tables, and arithmetic that loses nothing."""
