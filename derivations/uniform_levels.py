@@ -181,7 +181,7 @@ def _variance(law: Law) -> Derivation:
     cut = (
         Derivation.begin(variance(law), Domain(sets, drawn=_FEW_BITS))
         .step(
-            "$(1/2 + m)^2 = 1/4 + 2 + 4 + \\dots + 2 m$ with $m$ thresholds passed",
+            "$(1/2 + m)^2 = 1/4 + 2 + 4 + ... + 2 m$ with $m$ thresholds passed",
             _square_of_levels,
             by=ThresholdsPassed(),
         )
