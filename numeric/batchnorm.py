@@ -45,8 +45,8 @@ Floats: TypeAlias = NDArray[Any]
 Doubles: TypeAlias = NDArray[np.float64]
 
 _ROWS = 32  # rows of a block, which are summed in the precision of the input
-_ROW_BYTES = 8192  # of a row of a block, if there are so many channels: a few blocks stay in the cache
-_HELD = 1 << 20  # bytes of a panel that is copied, for the cache to hold a few of them
+_ROW_BYTES = 16384  # of a row of a block, if there are so many channels: a few blocks stay in the cache
+_HELD = 1 << 21  # bytes of a panel that is copied, at most
 _SMALLEST = 1e-24  # in float32, squares of deviations of a smaller variance lose digits
 
 

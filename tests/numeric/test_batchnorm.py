@@ -69,7 +69,7 @@ def test_every_pass_agrees_with_pytorch(shape: tuple[int, int], eps: float) -> N
             assert np.abs(value - reference).max() <= 1e-12 * np.abs(reference).max()
 
 
-@pytest.mark.parametrize("shape", [(8, 3), (4099, 40), (20, 2100)])
+@pytest.mark.parametrize("shape", [(8, 3), (4099, 40), (20, 4100)])
 def test_float32_stays_float32_and_is_as_near_to_float64_as_it_can_be(shape: tuple[int, int]) -> None:
     arrays = batch(2, shape, np.float32)
     exact = by_us(tuple(a.astype(np.float64) for a in arrays), 1e-5)
@@ -158,7 +158,7 @@ def test_errors_in_units_of_the_largest_term(m: int, dtype: type, offset: float)
 
 def test_an_unlucky_first_estimate_of_the_mean_is_improved() -> None:
     x, g, v, *_ = batch(5, (4000, 1024))
-    x[:32] += 1e9  # the rows of which the first estimate is made
+    x[:64] += 1e9  # the rows of which the first estimate is made
     ours = backward(x, g, 1.3, 0.0)
     for channel in range(3):
         values, sizes = exactly(x[:, channel], g[:, channel], v[:, channel], 1.3, 0.0)
