@@ -17,31 +17,36 @@ The catalogue derives them: ``batchnorm.grad_input``, ``batchnorm.double_grad_in
 A first estimate of the mean is subtracted from the inputs. The mean and the mean square of the differences give the
 variance and correct the mean; where the estimate was off by more than a standard deviation it is improved, and the
 differences are taken again. An offset common to a batch so costs only the digits that it took from the data.
-Sums run over blocks of 64 rows in the precision of the input, and over the sums of blocks, in pairs, in float64: a sum
-over m samples is off by at most ``65 + log2(m)`` rounding units of the sum of the sizes of its terms, by 1 or 2 as
+Sums run over blocks of 32 rows in the precision of the input, and over the sums of blocks, in pairs, in float64: a sum
+over m samples is off by at most ``35 + log2(m)`` rounding units of the sum of the sizes of its terms, by 1 or 2 as
 a rule. A float32 batch whose sums leave the range of float32 is computed in float64.
 
-Results are differences, so their errors are given in units in the last place (ulp) of the largest quantity that is
-added to form an entry, not of what is left of it. nan and infinities stay in their channel. A channel that is constant
-has ``xhat = 0``; if also ``eps = 0``, then ``s`` counts as 0, as in PyTorch.
+Results are differences, so errors are given in units in the last place (ulp) of the sizes of what is added, not of what
+is left: ``|gamma| max |xhat| + |beta|`` for y, ``|gamma| s (max |g| + <|g xhat|> max |xhat|)`` for grad_input, and
+alike for the others. The worst errors found against ball arithmetic were 1.6 ulp in float64 and 1.1 ulp in float32,
+for m from 2 to 2000, with and without an offset of 1e8; the tests allow 2.
+
+nan and infinities stay in their channel. A channel that is constant has ``xhat = 0``; if also ``eps = 0``, then ``s``
+counts as 0, as in PyTorch.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["Forward", "Gradients", "SecondGradients", "backward", "double_backward", "forward", "inference"]
 
 Floats: TypeAlias = NDArray[Any]
 Doubles: TypeAlias = NDArray[np.float64]
 
-_ROWS = 64  # rows of a block, which are summed in the precision of the input
-_WIDTH = 1024  # entries of a row of a block, if there are so many channels: the block stays in the cache
-_HELD = 1 << 20  # bytes of a panel that is copied, for the cache to hold a few of them
+_ROWS = 32  # rows of a block, which are summed in the precision of the input
+_ROW_BYTES = 16384  # of a row of a block, if there are so many channels: a few blocks stay in the cache
+_HELD = 1 << 21  # bytes of a panel that is copied, at most
 _SMALLEST = 1e-24  # in float32, squares of deviations of a smaller variance lose digits
 
 
@@ -232,7 +237,7 @@ def double_backward(
 
 
 def _forward(eps: float, x: Floats, gamma: Doubles, beta: Doubles) -> list[Floats]:
-    y, (mean, variance) = np.empty_like(x), np.empty((2, x.shape[1]))
+    y, (mean, variance) = _aligned(x.shape, x.dtype), np.empty((2, x.shape[1]))
     for at, panel in _panels([x], [y]):
         found = panel.moments()
         scaled = gamma[at] * _reciprocal_root(found.variance, eps)
@@ -242,7 +247,7 @@ def _forward(eps: float, x: Floats, gamma: Doubles, beta: Doubles) -> list[Float
 
 
 def _backward(eps: float, x: Floats, g: Floats, gamma: Doubles) -> list[Floats]:
-    dx, (grad_gamma, grad_beta, variance) = np.empty_like(x), np.empty((3, x.shape[1]))
+    dx, (grad_gamma, grad_beta, variance) = _aligned(x.shape, x.dtype), np.empty((3, x.shape[1]))
     for at, panel in _panels([x, g], [dx]):
         found = panel.moments((1, 0))
         s = _reciprocal_root(found.variance, eps)
@@ -259,7 +264,11 @@ def _backward(eps: float, x: Floats, g: Floats, gamma: Doubles) -> list[Floats]:
 def _double_backward(
     eps: float, x: Floats, g: Floats, v: Floats, gamma: Doubles, v_gamma: Doubles, v_beta: Doubles
 ) -> list[Floats]:
-    grad_x, grad_g, (grad_gamma, variance) = np.empty_like(x), np.empty_like(x), np.empty((2, x.shape[1]))
+    grad_x, grad_g, (grad_gamma, variance) = (
+        _aligned(x.shape, x.dtype),
+        _aligned(x.shape, x.dtype),
+        np.empty((2, x.shape[1])),
+    )
     for at, panel in _panels([x, g, v], [grad_x, grad_g]):
         found = panel.moments((1, 0), (2, 0), (1, 2))
         s = _reciprocal_root(found.variance, eps)
@@ -310,18 +319,18 @@ class _Panel:
 
     def moments(self, *pairs: tuple[int, int]) -> _Moments:
         """Means of the arrays, and of the products of pairs of them."""
-        first = self.room.sum(self.x[0]).reshape(-1, self.width)
-        samples = len(self.x[0]) * len(first)
-        estimate: Floats = (np.add.reduce(first, dtype=np.float64) / samples).astype(first.dtype)
+        first = self.room.sum(self.x[0]).reshape(-1, self.width).astype(np.float64)
+        estimate: Floats = _sum_in_pairs(first) / (len(self.x[0]) * len(first))
         while True:
+            estimate = estimate.astype(self.room.dtype)
             (offset, square, *products), means = self._means(estimate, ((0, 0), *pairs))
             squared_offset = offset * offset
             variance = np.maximum(square - squared_offset, 0.0)
             far = squared_offset > variance
-            better = (estimate + offset * far).astype(first.dtype) if far.any() else estimate
-            if not (better[far] != estimate[far]).any():
-                return _Moments(estimate + offset, offset, variance, means, products)
-            estimate = better
+            better = estimate + offset
+            if not far.any() or (better[far].astype(self.room.dtype) == estimate[far]).all():
+                return _Moments(better, offset, variance, means, products)
+            estimate = np.where(far, better, estimate)
 
     def _means(self, centre: Floats, pairs: Sequence[tuple[int, int]]) -> tuple[list[Doubles], list[Doubles]]:
         """Means of the deviations, their squares and the products; and of g and v."""
@@ -367,14 +376,14 @@ class _Panel:
 class _Room:
     """Memory for one block, and how panels are cut into blocks.
 
-    A block has at most 64 rows; in each, as many samples lie side by side as there are lanes.
+    A block has at most 32 rows; in each, as many samples lie side by side as there are lanes.
     """
 
     def __init__(self, samples: int, width: int, lanes: int, dtype: np.dtype[Any]) -> None:
         self.lanes, self.dtype = lanes, dtype
         height, row = min(_ROWS, max(samples // lanes, lanes)), lanes * width
         self.ones, self.row = np.ones(height, dtype), np.empty(row, dtype)
-        self.scratch = _aligned(height * row, dtype).reshape(height, row)
+        self.scratch = _aligned((height, row), dtype)
 
     def blocks(self, array: Floats) -> list[Floats]:
         """Blocks of rows; the last one has the samples that do not fill a row, one in each."""
@@ -391,18 +400,19 @@ class _Room:
     def wide(self, vector: Doubles) -> Floats:
         """A number for each channel, once for each lane."""
         narrow = vector.astype(self.dtype)
-        return np.tile(narrow, self.lanes) if self.lanes > 1 else narrow
+        return np.concatenate([narrow] * self.lanes) if self.lanes > 1 else narrow
 
 
 def _panels(inputs: Sequence[Floats], results: Sequence[Floats]) -> Iterator[tuple[slice, _Panel]]:
     """The channels in panels. Those of a wide batch are copied in and out, if the cache then holds them."""
     samples, channels = inputs[0].shape
     dtype = inputs[0].dtype
-    width = max(channels, 1) if channels <= 2 * _WIDTH else _WIDTH
-    lanes = max(1, min(samples, _WIDTH // max(channels, 1)))
+    full = _ROW_BYTES // dtype.itemsize
+    width = min(max(channels, 1), full)
+    lanes = max(1, min(samples, full // max(channels, 1)))
     room = _Room(samples, width, lanes, dtype)
     held = width < channels and samples * width * dtype.itemsize <= _HELD
-    buffers = [_aligned(samples * width, dtype) for _ in (*inputs[1:], *results)] if held else []
+    buffers = [_aligned((samples * width,), dtype) for _ in (*inputs[1:], *results)] if held else []
     for start in range(0, channels, width):
         at = slice(start, min(start + width, channels))
         there, back = [a[:, at] for a in inputs], [a[:, at] for a in results]
@@ -418,12 +428,12 @@ def _panels(inputs: Sequence[Floats], results: Sequence[Floats]) -> Iterator[tup
             np.copyto(array, copy)
 
 
-def _aligned(size: int, dtype: DTypeLike) -> Floats:
+def _aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Floats:
     """An uninitialised array that begins with a line of the cache; vector instructions are faster on it."""
-    kind = np.dtype(dtype)
-    memory = np.empty(size * kind.itemsize + 63, np.uint8)
+    size = math.prod(shape) * dtype.itemsize
+    memory = np.empty(size + 63, np.uint8)
     start = -memory.ctypes.data % 64
-    return memory[start : start + size * kind.itemsize].view(kind)
+    return memory[start : start + size].view(dtype).reshape(shape)
 
 
 def _sum_in_pairs(terms: Doubles) -> Doubles:
@@ -448,10 +458,11 @@ def _in_range(
         np.setbufsize(16)
         *results, variance = compute(eps, x, *arguments)
         if x.dtype == np.float32:
-            lost = ~(variance + eps >= _SMALLEST)
+            kept = variance + eps >= _SMALLEST
             for result in (*results, variance):
-                lost |= ~np.isfinite(result if result.ndim == 1 else result[0])
-            if lost.any():
+                kept &= np.isfinite(result if result.ndim == 1 else result[0])
+            if not kept.all():
+                lost = ~kept
                 *exact, variance[lost] = compute(
                     eps, *(np.ascontiguousarray(a[..., lost], np.float64) for a in (x, *arguments))
                 )
