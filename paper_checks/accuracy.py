@@ -1,7 +1,8 @@
 """Errors of the fast values, in units in the last place, against ball arithmetic of the catalogue's closed forms.
 
 The closed form (or its derivative, taken by SymPy) is printed as calls of python-flint and evaluated at the very
-doubles that the fast function was given, at a precision that is raised until the ball is narrow.
+doubles that the fast function was given, at a precision that is raised until the ball is narrow. Needs python-flint,
+the optional extra ``rigorous``.
 """
 
 from __future__ import annotations
@@ -77,6 +78,11 @@ class Worst:
     def holds(self) -> bool:
         """Whether the stated bound does."""
         return self.error <= self.bound
+
+
+def worst_of(number: int, points: int) -> Worst:
+    """The largest error in float64 of one of the :func:`subjects`, by its number."""
+    return worst(subjects()[number], points, np.dtype(np.float64))
 
 
 def measure(points: int = 2000, dtype: Any = np.float64, names: str = "") -> Iterator[Worst]:

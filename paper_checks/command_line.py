@@ -149,41 +149,31 @@ def _find(name: str) -> Formula:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from numeric.sampling.executors import run
-
     if arguments.json is not None:
         _refuse_unwritable("--json", arguments.json)
     if arguments.checkpoint is not None:
         _refuse_unwritable("--checkpoint", arguments.checkpoint)
     if not arguments.names:
         _load_meanwhile()
-    from derivations import catalog
     from numeric.sampling.estimates import DependentDraws
     from numeric.sampling.progress import terminal_progress
-    from paper_checks import review, verification
-    from paper_checks.claim import Verdict
-    from paper_checks.papers import documents
+    from paper_checks.audit import audit
 
-    formulas = {name: _find(name) for name in arguments.names} or catalog()
-    ids = () if arguments.names else tuple(documents())  # claims belong to the whole
-    plans = verification.plans(formulas, arguments.seed) | review.plans(ids, arguments.seed)
+    formulas = {name: _find(name) for name in arguments.names} or None
     try:
         with _checkpoint(arguments.checkpoint) as store, _executor(arguments) as executor:
-            found = run(plans, executor, progress=terminal_progress(), store=store)
+            found = audit(
+                formulas, seed=arguments.seed, executor=executor, progress=terminal_progress(), store=store
+            )
     except DependentDraws as error:
         return _complain(f"{error}; nothing is reported", 1)
-    results, reviewed = verification.collected(formulas, found), review.collected(ids, found)
     unwritten = None
     if arguments.json is not None:  # before the table, which a reader may cut short
-        data = verification.report(results, arguments.seed) | {"claims": review.claims_data(reviewed)}
-        unwritten = _write(data, arguments.json)
-    print(verification.table(results))
-    if reviewed:
-        print(f"\n{review.counts_table(reviewed)}")
+        unwritten = _write(found.report(), arguments.json)
+    print(found)
     if unwritten is not None:
         raise unwritten
-    decided = all(r.verdict is not Verdict.UNDECIDED for records in reviewed.values() for r in records)
-    return 0 if decided and all(r.holds for r in results) else 1
+    return 0 if found.holds else 1
 
 
 def _load_meanwhile() -> None:

@@ -77,11 +77,10 @@ def chunk(
     found: list[list[Moments]] = [[] for _ in points]
     for block in range(first, first + blocks):
         rng = generator(seed, stream, block)
+        start = rng.random()
         parts = [_Block(draws.statistics, size) for _ in points]
         for piece in range(PIECES):
             draws.fill(rng, z)
-            if piece == 0:
-                start = float(z[0, 0])
             for part, point in zip(parts, points, strict=True):
                 draws.observe(z, point, out)
                 part.add(piece, out, square)
@@ -120,7 +119,7 @@ class _Block:
         return Powers(self.size, mean, np.diag(self.scatters[0]).copy(), third, fourth)
 
     def moments(self, start: float) -> Moments:
-        """Of the whole block, whose draws start with this number."""
+        """Of the whole block, whose stream starts with this number."""
         assert self.powers is not None
         mean = self.means.mean(axis=0)
         deviations = self.means - mean

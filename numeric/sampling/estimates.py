@@ -23,7 +23,7 @@ FALSE_ALARM = 1e-6
 POWER = 0.999
 """Probability with which an error of the size of the resolution is caught."""
 STARTS = 64
-"""Blocks whose first numbers are remembered: those that start lowest."""
+"""Streams whose first numbers are remembered: those that start lowest."""
 DEPENDENCE = 1e-12
 """Probability that independent blocks are taken for dependent ones, for one statistic."""
 
@@ -143,7 +143,7 @@ class Moments:
     powers
         Moments up to order four, of the first eighth of every block.
     starts
-        The lowest of the numbers with which blocks start, in order, ``STARTS`` at most.
+        The lowest of the numbers with which the streams of blocks start, in order, ``STARTS`` at most.
     """
 
     draws: int
@@ -179,11 +179,11 @@ class Moments:
         Raises
         ------
         DependentDraws
-            When two blocks start with the same number, or the means of blocks scatter as those of independent draws
+            When the streams of two blocks start with the same number, or the means of blocks scatter as those of independent draws
             do with probability ``DEPENDENCE`` only.
         """
         if np.any(np.diff(self.starts) == 0):
-            raise DependentDraws("two blocks start with the same number: a stream is used twice")
+            raise DependentDraws("two streams start with the same number: a stream is used twice")
         if self.blocks < 2:
             return
         size = self.draws // self.blocks

@@ -36,7 +36,9 @@ class SquareDraws:
 def test_moments_are_those_of_the_same_draws_taken_together() -> None:
     draws = ReluDraws(((1.0, 0.3),))
     (found,) = sample(draws, 2 * block_size(draws), seed=4, stream=1)
-    z = np.concatenate([engine.generator(4, 1, block).standard_normal(block_size(draws)) for block in (0, 1)])
+    streams = [engine.generator(4, 1, block) for block in (0, 1)]
+    assert sorted(rng.random() for rng in streams) == list(found.starts)
+    z = np.concatenate([rng.standard_normal(block_size(draws)) for rng in streams])
     y = np.maximum(z + 0.3, 0.0)
     together = np.stack([y > 0, y, y**2]).astype(float)
     assert found.draws == z.size
@@ -102,6 +104,19 @@ def test_a_generator_that_repeats_itself_is_noticed(streams: int, monkeypatch: p
 def test_independent_streams_are_not_accused() -> None:
     (found,) = sample(SquareDraws(), 60 * block_size(SquareDraws()), seed=0)
     assert found.blocks == 60
+
+
+@dataclass(frozen=True)
+class SignDraws(SquareDraws):
+    """Signs, of which there are two only."""
+
+    def fill(self, rng: np.random.Generator, z: Array) -> None:
+        z[:] = rng.integers(0, 2, z.shape)
+
+
+def test_draws_that_coincide_are_not_accused() -> None:
+    (found,) = sample(SignDraws(), 60 * block_size(SquareDraws()), seed=0)
+    assert not found.of(lambda t: float(t[0])).refutes(0.5, 1)
 
 
 def test_bad_arguments_are_named() -> None:
