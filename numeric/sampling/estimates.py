@@ -179,8 +179,8 @@ class Moments:
         Raises
         ------
         DependentDraws
-            When the streams of two blocks start with the same number, or the means of blocks scatter as those of independent draws
-            do with probability ``DEPENDENCE`` only.
+            When the streams of two blocks start with the same number, or the means of blocks scatter as those of
+            independent draws do with probability ``DEPENDENCE`` only.
         """
         if np.any(np.diff(self.starts) == 0):
             raise DependentDraws("two streams start with the same number: a stream is used twice")
