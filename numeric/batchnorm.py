@@ -338,14 +338,12 @@ class _Panel:
         sums = np.zeros((len(self.x) * lanes, len(self.arrays) + len(pairs), self.width))
         wide = room.wide(centre)
         for index, x in enumerate(self.x):
-            height, width = x.shape
+            width = x.shape[1]
             to = sums[index * lanes : index * lanes + width // self.width]
             blocks = [array[index] for array in self.arrays]
             np.subtract(x, wide[:width], out=blocks[0])
-            product = room.scratch[:height, :width]
             for number, (one, other) in enumerate(pairs):
-                np.multiply(blocks[one], blocks[other], out=product)
-                to[:, number + 1] = room.sum(product).reshape(-1, self.width)
+                to[:, number + 1] = room.sum_of_products(blocks[one], blocks[other]).reshape(-1, self.width)
             for number, block in enumerate(blocks):
                 place = number + len(pairs) if number else 0
                 to[:, place] = room.sum(block).reshape(-1, self.width)
@@ -396,6 +394,10 @@ class _Room:
         """The sum of the rows; the memory is used again by the next sum."""
         rows, width = block.shape
         return np.dot(self.ones[:rows], block, out=self.row[:width])
+
+    def sum_of_products(self, one: Floats, other: Floats) -> Floats:
+        """The sum over the rows of the products; the memory is used again by the next sum."""
+        return np.einsum("ij,ij->j", one, other, out=self.row[: one.shape[1]])
 
     def wide(self, vector: Doubles) -> Floats:
         """A number for each channel, once for each lane."""
