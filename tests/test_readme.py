@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.integrate import quad
+from scipy.special import ndtr
 
+from derivations import find
 from paper_checks.claim import Verdict
 from paper_checks.judgement import judge
 
@@ -21,19 +23,33 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
 
-def test_the_python_api() -> None:
-    (session,) = blocks("pycon")
-    examples = doctest.DocTestParser().get_examples(session)
+def shown(number: int) -> tuple[dict[str, Any], Any]:
+    """The names after a session, and its last value."""
     names: dict[str, Any] = {}
-    for example in examples[:-1]:
-        if example.want:
-            assert repr(eval(example.source, names)) + "\n" == example.want
-        else:
+    last = None
+    for example in doctest.DocTestParser().get_examples(blocks("pycon")[number]):
+        try:
+            last = eval(example.source, names)
+        except SyntaxError:
             exec(example.source, names)
-    found = eval(examples[-1].source, names)
+        assert not example.want or repr(last) + "\n" == example.want
+    return names, last
+
+
+def test_formulas() -> None:
+    _, found = shown(0)
     expected, _ = quad(lambda z: (z - 3.5) ** 2 * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi), 3.5, 40)
     assert float(found) == pytest.approx(expected, rel=1e-8)
-    assert len(examples) <= 7
+
+
+def test_fast_values() -> None:
+    names, found = shown(1)
+    assert names["values"].min() > 0
+    assert found == pytest.approx([find("relu.mean").evaluate(a=-30), 2 * ndtr(-0.7)], rel=1e-14)
+
+
+def test_an_experiment_of_your_own() -> None:
+    shown(2)
 
 
 def test_adding_a_formula_and_a_paper() -> None:
