@@ -91,8 +91,9 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("names", nargs="*", metavar="NAME", help="formulas to verify (all)")
     verify.add_argument("--json", type=Path, metavar="FILE", help="write everything that was found to FILE")
     verify.add_argument("--seed", type=_whole(0), default=0, metavar="N", help="seed of points and draws (0)")
-    verify.add_argument("--jobs", type=_whole(1), metavar="N", help="number of processes (all cores)")
-    verify.add_argument("--cluster", metavar="ADDRESS", help="compute on a Dask cluster, tcp://host:port")
+    workers = verify.add_mutually_exclusive_group()
+    workers.add_argument("--jobs", type=_whole(1), metavar="N", help="number of processes (all cores)")
+    workers.add_argument("--cluster", metavar="ADDRESS", help="compute on a Dask cluster, tcp://host:port")
     verify.add_argument(
         "--checkpoint", type=Path, metavar="FILE", help="keep draws in FILE; resume from it when it exists"
     )
