@@ -1,0 +1,537 @@
+"""Whether the checks would notice: every closed form and every true claim with one small error in it.
+
+A mutant of a closed form meets the measurements that the closed form agrees with; a mutant of a printed side meets
+the trials of its claim. What these do not tell from the original meets the definition, evaluated by balls at random
+points of the domain; that is counted apart, for it shows where an experiment is weak. What agrees there too must be
+proved equal to the original, or it survives: a hole in the checks.
+
+A mutant without a value at a point has first to face the other points. Where none refutes it and it is not proved
+equal, it is refuted all the same, since the original has a value there; that too is counted apart.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from itertools import chain, cycle, islice
+from typing import Any, ClassVar
+
+import sympy as sp
+
+from derivations import Domain, Formula, catalog
+from derivations.machinery.derivation import POINTS
+from derivations.machinery.domain import Point
+from derivations.machinery.enclosure import Environment, Evaluator, Unevaluable, decimal
+from derivations.machinery.prover import is_zero
+from derivations.machinery.unspecified import Unspecified, with_stand_ins
+from numeric.monte_carlo import Estimate
+from paper_checks import verification
+from paper_checks.claim import AnyClaim, Claim, Definition, Inequality, Observation, Table
+from paper_checks.experiments import Measurement
+from paper_checks.judgement import DIGITS, TRIALS
+from paper_checks.mutation import Mutant, mutants
+from paper_checks.papers import documents
+from paper_checks.transcription import exact_point
+from paper_checks.workers import Progress, Task, run
+
+SCHEMA = "normquant.mutants/1"
+
+PERSISTENCE = 16
+"""Times as many points are tried before a mutant survives."""
+
+CLEAR = 100.0
+"""So many times beyond its threshold a kill is clear: no stronger one is looked for."""
+
+
+class Fate(StrEnum):
+    """What became of a mutant."""
+
+    MEASURED = "measured"
+    """Refuted by an experiment."""
+    ENCLOSED = "enclosed"
+    """Refuted by the definition, and by no experiment."""
+    WITHOUT_VALUE = "without value"
+    """Refuted by having no value where the original has one, and by nothing else."""
+    EQUIVALENT = "equivalent"
+    """Proved equal to the original."""
+    SURVIVED = "survived"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A mutant and what became of it.
+
+    Attributes
+    ----------
+    operator
+        The error.
+    text
+        The expression with the error.
+    fate
+        What became of it.
+    excess
+        How many times its distance is the threshold of the experiment; its distance from the definition, over one
+        plus the size of that, where no experiment saw it.
+    """
+
+    operator: str
+    text: str
+    fate: Fate
+    excess: float
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What became of all mutants of one expression.
+
+    Attributes
+    ----------
+    name
+        Of the formula or the claim.
+    counts
+        How many mutants met each fate.
+    weakest
+        The kill that was the closest call, of those by experiment where there are any.
+    listed
+        Every mutant that was not refuted by an experiment.
+    untouched
+        Why there are no mutants, where there cannot be any.
+    problem
+        Why the original itself does not pass.
+    """
+
+    name: str
+    counts: Mapping[Fate, int]
+    weakest: Outcome | None = None
+    listed: tuple[Outcome, ...] = ()
+    untouched: str = ""
+    problem: str = ""
+
+    @property
+    def total(self) -> int:
+        """The number of mutants."""
+        return sum(self.counts.values())
+
+    @property
+    def killed(self) -> int:
+        """How many were refuted."""
+        return sum(self.counts.get(f, 0) for f in (Fate.MEASURED, Fate.ENCLOSED, Fate.WITHOUT_VALUE))
+
+    @property
+    def holds(self) -> bool:
+        """Whether mutants were made and none survived, or none can be made."""
+        return not self.problem and not self.counts.get(Fate.SURVIVED, 0) and bool(self.total or self.untouched)
+
+
+# --- the points ----------------------------------------------------------------------------------------
+
+
+class _SharedEvaluator(Evaluator):
+    """At one point, where every subexpression is evaluated once, whatever it stands in."""
+
+    def __init__(self, point: Point) -> None:
+        super().__init__()
+        self.point = point
+        self._here = self.environment(point)
+        self._known: dict[int, dict[sp.Expr, Any]] = {id(self._here): {}}
+        self._with_index: dict[tuple[int, sp.Symbol, int], dict[Any, Any]] = {}
+
+    def value(self, expr: sp.Expr) -> Any:
+        """The value of an expression; Unevaluable where it has none."""
+        try:
+            self.numbers.use()
+            value = self.evaluate(with_stand_ins(expr) if expr.has(Unspecified) else expr, self._here)
+            if math.isnan(float(self.numbers.text(value))):
+                raise Unevaluable("no real number")
+        except (ZeroDivisionError, TypeError, OverflowError, ValueError) as error:
+            raise Unevaluable(str(error)) from None
+        return value
+
+    def number(self, expr: sp.Expr) -> float:
+        """The value as a double."""
+        value = self.value(expr)
+        if not self.numbers.settled(value, value, 17) and not self.numbers.vanishes(value):
+            return float(decimal(expr, self.point, 17))
+        return 0.0 if self.numbers.vanishes(value) else float(self.numbers.text(value))
+
+    def evaluate(self, expr: sp.Expr, env: Environment) -> Any:
+        known = self._known.get(id(env))
+        if known is None:  # not the point itself: derivatives and integrals bind their variables
+            return super().evaluate(expr, env)
+        if expr not in known:
+            known[expr] = super().evaluate(expr, env)
+        return known[expr]
+
+    def _sum_over(self, function: sp.Expr, limits: list[Any], env: Environment) -> Any:
+        if id(env) not in self._known or not limits:
+            return super()._sum_over(function, limits, env)
+        index, low, high = limits[-1]
+        total = self.numbers.rational(sp.S.Zero)
+        for value in range(self.integer(low, env), self.integer(high, env) + 1):
+            total = total + self._sum_over(function, limits[:-1], self._at_index(index, value, env))
+        return total
+
+    def _at_index(self, index: sp.Symbol, value: int, env: Environment) -> Environment:
+        key = (id(env), index, value)
+        if key not in self._with_index:
+            number = sp.Integer(value)
+            inner = {**env, index: self.numbers.rational(number), ("exact", index): number}
+            self._with_index[key] = inner  # kept, so that its id stays its own
+            self._known[id(inner)] = {}
+        return self._with_index[key]
+
+
+class _Place:
+    """A point, and what is known there without the closed form."""
+
+    fate: ClassVar[Fate]
+
+    def __init__(self, point: Point) -> None:
+        self.evaluator = _SharedEvaluator(point)
+
+    def excess(self, expr: sp.Expr) -> float:
+        """0 where the expression is not refuted, else by how much it is; Unevaluable where it has no value."""
+        raise NotImplementedError
+
+
+class _Measured(_Place):
+    """An experiment was made here."""
+
+    fate = Fate.MEASURED
+
+    def __init__(self, point: Point, centre: float, refutes: Callable[[float], bool]) -> None:
+        super().__init__(point)
+        self.centre = centre
+        self.refutes = refutes
+
+    def excess(self, expr: sp.Expr) -> float:
+        value = self.evaluator.number(expr)
+        if not self.refutes(value):
+            return 0.0
+        distance = value - self.centre
+        if not math.isfinite(distance):
+            return math.inf
+        share = 1.0  # of the distance, at which the measurement would just not refute
+        while self.refutes(self.centre + distance * share):
+            share /= 2
+        low, high = share, 2 * share
+        for _ in range(8):
+            middle = (low + high) / 2
+            low, high = (low, middle) if self.refutes(self.centre + distance * middle) else (middle, high)
+        return 1 / high
+
+
+class _Enclosed(_Place):
+    """The definition has this value here."""
+
+    fate = Fate.ENCLOSED
+
+    def __init__(self, point: Point, definition: sp.Expr, original: sp.Expr) -> None:
+        super().__init__(point)
+        self.true = Evaluator(self.evaluator.numbers).at(definition, point)
+        if not self.evaluator.numbers.agree(self.true, self.evaluator.value(original)):
+            raise _OriginalFails(f"not the definition at {point}")
+
+    def excess(self, expr: sp.Expr) -> float:
+        value, numbers = self.evaluator.value(expr), self.evaluator.numbers
+        if not (numbers.below(value, self.true) or numbers.below(self.true, value)):
+            return 0.0
+        difference = abs(float(numbers.text(value - self.true)))
+        return max(difference / (1 + abs(float(numbers.text(self.true)))), sys.float_info.min)
+
+
+class _OriginalFails(ValueError):
+    """What mutants are made of does not pass itself: nothing is learnt from them."""
+
+
+class _Definition:
+    """The definition at more and more random points, evaluated when asked for."""
+
+    def __init__(self, definition: sp.Expr, original: sp.Expr, domain: Domain, seed: str) -> None:
+        self._found: list[_Enclosed] = []
+        self._coming = self._places(definition, original, domain, random.Random(seed))
+        cases = max(1, len(domain.cases))
+        self.few, self.many = (POINTS * cases, PERSISTENCE * POINTS * cases) if domain.sets else (1, 1)
+
+    def places(self, first: int, last: int) -> Iterator[_Enclosed]:
+        """Those from one number to another, as far as there are any."""
+        for number in range(first, last):
+            if number == len(self._found):
+                self._found.extend(islice(self._coming, 1))
+            if number >= len(self._found):
+                return
+            yield self._found[number]
+
+    def _places(
+        self, definition: sp.Expr, original: sp.Expr, domain: Domain, rng: random.Random
+    ) -> Iterator[_Enclosed]:
+        for case in islice(cycle(domain.cases or (None,)), self.many):
+            try:
+                yield _Enclosed(domain.sample(rng, case), definition, original)
+            except (Unevaluable, ZeroDivisionError):
+                continue
+
+
+# --- one expression ----------------------------------------------------------------------------------------
+
+
+def _finding(
+    name: str, original: sp.Expr, domain: Domain, measured: Sequence[_Measured], definition: _Definition | None
+) -> Finding:
+    """What becomes of every mutant of an expression."""
+    try:
+        for place in measured:
+            if place.excess(original) > 0:
+                raise _OriginalFails(f"refuted by the experiment at {place.evaluator.point}")
+        if not measured and (definition is None or not any(definition.places(0, 1))):
+            raise _OriginalFails("there is no point where the original could be checked")
+        fates = [
+            (mutant, *_fate(mutant, original, domain, measured, definition))
+            for mutant in mutants(original, domain)
+        ]
+    except (_OriginalFails, Unevaluable, ZeroDivisionError) as problem:
+        return Finding(name, {}, problem=str(problem))
+    outcomes = [
+        Outcome(mutant.operator, "" if fate is Fate.MEASURED else sp.sstr(mutant.expression), fate, excess)
+        for mutant, fate, excess in fates
+    ]
+    kills = [(k, o) for k, o in enumerate(outcomes) if o.fate in (Fate.MEASURED, Fate.ENCLOSED)]
+    closest = min(kills, key=lambda k: (k[1].fate is not Fate.MEASURED, k[1].excess), default=None)
+    weakest = None
+    if closest is not None:
+        number, outcome = closest
+        weakest = Outcome(outcome.operator, sp.sstr(fates[number][0].expression), outcome.fate, outcome.excess)
+    listed = tuple(o for o in outcomes if o.fate is not Fate.MEASURED)
+    return Finding(name, Counter(o.fate for o in outcomes), weakest, listed)
+
+
+def _fate(
+    mutant: Mutant,
+    original: sp.Expr,
+    domain: Domain,
+    measured: Sequence[_Measured],
+    definition: _Definition | None,
+) -> tuple[Fate, float]:
+    """What becomes of one mutant, and by how much it was refuted."""
+    few, many = (definition.few, definition.many) if definition else (0, 0)
+    enclosed = definition.places if definition else lambda first, last: iter(())
+    missing = False
+    for places in (measured, enclosed(0, few)):
+        excess, some_missing = _strongest(mutant.expression, places)
+        missing |= some_missing
+        if excess > 0:
+            return (Fate.MEASURED if places is measured else Fate.ENCLOSED), excess
+    if is_zero(original - mutant.expression, domain):
+        return Fate.EQUIVALENT, 0.0
+    excess, some_missing = _strongest(mutant.expression, enclosed(few, many))
+    if excess > 0:
+        return Fate.ENCLOSED, excess
+    return (Fate.WITHOUT_VALUE if missing or some_missing else Fate.SURVIVED), 0.0
+
+
+def _strongest(expr: sp.Expr, places: Sequence[_Place] | Iterator[_Place]) -> tuple[float, bool]:
+    """The clearest refutation, and whether the expression has no value somewhere.
+
+    The first clear one of an experiment, and any of a definition, is enough.
+    """
+    excess, missing = 0.0, False
+    for place in places:
+        try:
+            excess = max(excess, place.excess(expr))
+        except Unevaluable:
+            missing = True
+        if excess > (CLEAR if place.fate is Fate.MEASURED else 0):
+            break
+    return excess, missing
+
+
+# --- formulas and claims -----------------------------------------------------------------------------------
+
+
+def mutate_formula(
+    formula: Formula, measurements: Sequence[Measurement], statistical: int, seed: int = 0
+) -> Finding:
+    """What becomes of the mutants of a closed form.
+
+    Parameters
+    ----------
+    formula
+        The formula.
+    measurements
+        What experiments found for it.
+    statistical
+        Number of Monte Carlo estimates that share the false-alarm probability of the run.
+    seed
+        Seed of the random points.
+    """
+    symbols = {str(getattr(s, "label", s)): s for s in formula.domain.sets}
+
+    def place(measurement: Measurement) -> _Measured:
+        point = {symbols[name]: value for name, value in measurement.point.items() if name in symbols}
+        return _Measured(
+            exact_point(point),
+            float(getattr(measurement.estimate, "value", measurement.estimate)),  # type: ignore[arg-type]
+            lambda value: verification.refutes(measurement, value, statistical),
+        )
+
+    measured = sorted(map(place, measurements), key=_size)
+    original, domain = formula.closed_form, formula.domain
+    definition = _Definition(formula.definition, original, domain, f"{seed}/{formula.name}")
+    return _finding(formula.name, original, domain, measured, definition)
+
+
+def _size(place: _Place) -> int:
+    """The number of numbers at a point: what is quick to evaluate comes first."""
+    return sum(len(v) if isinstance(v, tuple) else 1 for v in place.evaluator.point.values())
+
+
+def mutate_claim(name: str, claim: AnyClaim, seed: int = 0) -> Finding:
+    """What becomes of the mutants of a printed side, of a gap, or of the digits of a table.
+
+    Parameters
+    ----------
+    name
+        What the claim is called.
+    claim
+        A claim that is true as printed.
+    seed
+        Seed of points and draws.
+    """
+    if isinstance(claim, Table):
+        return _mutate_digits(name, claim)
+    assert isinstance(claim, Claim | Inequality)
+    truth = claim.truth if isinstance(claim, Claim) else claim.gap
+    printed = claim.right if isinstance(claim, Claim) else claim.gap.conclusion
+    trials = claim.experiment(seed) if claim.experiment is not None else []
+    if printed == truth.definition and not trials:
+        return Finding(name, {}, untouched="the definition is the printed expression itself")
+    measured = [
+        _Measured(
+            dict(trial.point),
+            trial.found.value if isinstance(trial.found, Estimate) else trial.found,
+            lambda value, trial=trial: trial.refutes(value, TRIALS),  # type: ignore[misc]
+        )
+        for trial in trials
+    ]
+    definition = _Definition(truth.definition, printed, truth.domain, f"{seed}/{name}")
+    return _finding(name, printed, truth.domain, measured, definition)
+
+
+def _mutate_digits(name: str, table: Table) -> Finding:
+    """Each digit one more or less, against the value that it should be rounded from."""
+    outcomes = []
+    for cell, printed, value in table.cells:
+        exact = sp.Rational(decimal(value.definition, {}, DIGITS))
+        exponent = int(Decimal(printed).as_tuple().exponent)
+        half = sp.Rational(10) ** exponent / 2
+        if abs(exact - sp.Rational(printed)) > half:
+            return Finding(name, {}, problem=f"{cell} is not rounded from its definition")
+        for place in range(len(Decimal(printed).as_tuple().digits) + 1):
+            for step in (1, -1):
+                wrong = sp.Rational(printed) + step * sp.Rational(10) ** (exponent + place)
+                excess = float(abs(exact - wrong) / half)
+                fate = Fate.ENCLOSED if excess > 1 else Fate.SURVIVED
+                outcomes.append(Outcome("digit", f"{cell}: {sp.N(wrong, DIGITS)}", fate, excess))
+    weakest = min(outcomes, key=lambda o: o.excess)
+    return Finding(name, Counter(o.fate for o in outcomes), weakest, tuple(outcomes))
+
+
+def claim_name(id: str, label: str) -> str:
+    """What a claim is called: ``paper (label)``."""
+    return f"{id} ({label})"
+
+
+def is_true(claim: AnyClaim) -> bool:
+    """Whether a claim stands as printed: it is neither introduced nor observed, false, nor true in a limit only.
+
+    No verdict is taken on trust: the definition has to agree with what is printed before mutants are made of it.
+    """
+    if isinstance(claim, Definition | Observation) or claim.cause is not None:
+        return False
+    return not isinstance(claim, Claim) or (claim.approximation is None and not claim.defines)
+
+
+# --- the run -----------------------------------------------------------------------------------------------
+
+
+def try_mutants(
+    formulas: Mapping[str, Formula] | None = None,
+    claims: Sequence[str] | None = None,
+    *,
+    seed: int = 0,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+    """What becomes of the mutants of formulas and of claims.
+
+    Parameters
+    ----------
+    formulas
+        By name; the whole catalogue when None.
+    claims
+        Names as in ``claim_names``; all when None.
+    seed
+        Seed of the random points and of the draws.
+    jobs
+        Number of processes; all cores when None. No result depends on it.
+    progress
+        Called with the number of tasks done, their total, and the last one's name.
+
+    Returns
+    -------
+    tuple
+        One finding for each formula, and one for each claim, in their order.
+    """
+    formulas = catalog() if formulas is None else formulas
+    claims = claim_names() if claims is None else claims
+    measuring = [task for task in verification.tasks(formulas, seed) if task.key[0] == "experiment"]  # type: ignore[index]
+    first = run([*measuring, *claim_tasks(claims, seed)], jobs, progress) if measuring or claims else {}
+    measurements = [m for key in sorted(k[1] for k in first if k[0] == "experiment") for m in first["experiment", key][0]]
+    second = run(formula_tasks(formulas, measurements, seed), jobs, progress) if formulas else {}
+    return (
+        tuple(second["mutants of formula", name] for name in formulas),
+        tuple(first["mutants of claim", name] for name in claims),
+    )
+
+
+def formula_tasks(
+    formulas: Mapping[str, Formula], measurements: Sequence[Measurement], seed: int
+) -> list[Task]:
+    """One for each formula: all its mutants meet the same measurements."""
+    own = [m for m in measurements if m.formula in formulas]
+    statistical = sum(isinstance(m.estimate, Estimate) for m in own)
+    return [
+        Task(
+            ("mutants of formula", name),
+            f"mutants of {name}",
+            mutate_formula,
+            (formula, [m for m in own if m.formula == name], statistical, seed),
+        )
+        for name, formula in formulas.items()
+    ]
+
+
+def claim_names() -> tuple[str, ...]:
+    """Every claim that is true as printed, document by document."""
+    return tuple(
+        claim_name(id, claim.label)
+        for id, document in documents().items()
+        for claim in document.claims
+        if is_true(claim)
+    )
+
+
+def claim_tasks(names: Sequence[str], seed: int) -> list[Task]:
+    """One for each claim."""
+    return [Task(("mutants of claim", name), f"mutants of {name}", _mutate_named, (name, seed)) for name in names]
+
+
+def _mutate_named(name: str, seed: int) -> Finding:
+    named = {claim_name(id, c.label): c for id, document in documents().items() for c in document.claims}
+    return mutate_claim(name, named[name], seed)
