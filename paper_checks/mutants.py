@@ -5,8 +5,9 @@ the trials of its claim. What these do not tell from the original meets the defi
 points of the domain; that is counted apart, for it shows where an experiment is weak. What agrees there too must be
 proved equal to the original, or it survives: a hole in the checks.
 
-A mutant without a value at a point has first to face the other points. Where none refutes it and it is not proved
-equal, it is refuted all the same, since the original has a value there; that too is counted apart.
+A mutant without a value at a point has first to face the other points. Where it has a value at none of them, or
+none of them refutes it and it is not proved equal, it is refuted all the same, since the original has a value there;
+that too is counted apart.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 from itertools import chain, cycle, islice
 from typing import Any, ClassVar
 
@@ -27,9 +29,10 @@ import sympy as sp
 from derivations import Domain, Formula, catalog
 from derivations.machinery.derivation import POINTS
 from derivations.machinery.domain import Point
-from derivations.machinery.enclosure import Environment, Evaluator, Unevaluable, decimal
+from derivations.machinery.enclosure import Environment, Evaluator, SampleArithmetic, Unevaluable, decimal
 from derivations.machinery.prover import is_zero
 from derivations.machinery.unspecified import Unspecified, with_stand_ins
+from derivations.pact import Round, StraightThrough
 from numeric.monte_carlo import Estimate
 from paper_checks import verification
 from paper_checks.claim import AnyClaim, Claim, Definition, Inequality, Observation, Table
@@ -43,10 +46,13 @@ from paper_checks.workers import Progress, Task, run
 SCHEMA = "normquant.mutants/1"
 
 PERSISTENCE = 16
-"""Times as many points are tried before a mutant survives."""
+"""Times as many points are searched for a difference before a mutant survives."""
 
-CLEAR = 100.0
+CLEAR = 1e4
 """So many times beyond its threshold a kill is clear: no stronger one is looked for."""
+
+_QUADRATURE = 1e-8
+"""Relative error up to which a quadrature without a rigorous bound is trusted."""
 
 
 class Fate(StrEnum):
@@ -99,7 +105,9 @@ class Finding:
     weakest
         The kill that was the closest call, of those by experiment where there are any.
     listed
-        Every mutant that was not refuted by an experiment.
+        Every mutant that was not refuted by an experiment; without one, that was not refuted by the definition.
+    measured
+        Whether there was an experiment.
     untouched
         Why there are no mutants, where there cannot be any.
     problem
@@ -110,6 +118,7 @@ class Finding:
     counts: Mapping[Fate, int]
     weakest: Outcome | None = None
     listed: tuple[Outcome, ...] = ()
+    measured: bool = False
     untouched: str = ""
     problem: str = ""
 
@@ -153,20 +162,56 @@ class _SharedEvaluator(Evaluator):
             raise Unevaluable(str(error)) from None
         return value
 
-    def number(self, expr: sp.Expr) -> float:
-        """The value as a double."""
+    def number(self, expr: sp.Expr) -> tuple[float, float]:
+        """The value as a double, and the relative error that it may have besides rounding."""
         value = self.value(expr)
-        if not self.numbers.settled(value, value, 17) and not self.numbers.vanishes(value):
-            return float(decimal(expr, self.point, 17))
-        return 0.0 if self.numbers.vanishes(value) else float(self.numbers.text(value))
+        if self.numbers.vanishes(value):
+            return 0.0, 0.0
+        if self.numbers.settled(value, value, 17):
+            return float(self.numbers.text(value)), 0.0
+        try:
+            return float(decimal(expr, self.point, 17)), 0.0
+        except Unevaluable:
+            if not expr.has(sp.Integral):
+                raise
+        return float(self.numbers.text(value)), _QUADRATURE
 
     def evaluate(self, expr: sp.Expr, env: Environment) -> Any:
         known = self._known.get(id(env))
         if known is None:  # not the point itself: derivatives and integrals bind their variables
-            return super().evaluate(expr, env)
+            return self._evaluate(expr, env)
         if expr not in known:
-            known[expr] = super().evaluate(expr, env)
+            known[expr] = self._evaluate(expr, env)
         return known[expr]
+
+    def _evaluate(self, expr: sp.Expr, env: Environment) -> Any:
+        if isinstance(expr, sp.floor):  # at a tie no ball decides
+            exact = self.exactly(expr.args[0], env)
+            if exact.is_Rational:
+                return self.numbers.rational(sp.floor(exact))
+        try:
+            return super().evaluate(expr, env)
+        except Unevaluable:
+            if isinstance(expr, sp.Integral) and env is self._here:
+                return self._quadrature(expr)
+            raise
+
+    def _quadrature(self, integral: sp.Integral) -> Any:
+        """An integral that balls have no bound for, by its error estimate: mutants only, and never closely."""
+        ((variable, low, high),) = integral.limits
+        sample = Evaluator(SampleArithmetic(15))
+        mp, here = sample.numbers.mp, sample.environment(self.point)
+        infinite = {sp.oo: mp.inf, -sp.oo: -mp.inf}
+        ends = [infinite[e] if e in infinite else sample.evaluate(e, here) for e in (low, high)]
+        if low.is_infinite and high.is_infinite:
+            ends.insert(1, mp.zero)  # a kink at zero is a common one
+        value, error = mp.quad(
+            lambda at: sample.evaluate(integral.function, sample.bound(here, {variable: at})), ends, error=True
+        )
+        if not error <= _QUADRATURE / 10 * (1 + abs(value)):
+            raise Unevaluable("an integral that does not converge")
+        bound = self.numbers.rational(sp.Rational(str(_QUADRATURE * (1 + abs(value)))))
+        return self.numbers.widen(self.numbers.rational(sp.Rational(str(value))), bound)
 
     def _sum_over(self, function: sp.Expr, limits: list[Any], env: Environment) -> Any:
         if id(env) not in self._known or not limits:
@@ -211,9 +256,11 @@ class _Measured(_Place):
         self.refutes = refutes
 
     def excess(self, expr: sp.Expr) -> float:
-        value = self.evaluator.number(expr)
+        value, error = self.evaluator.number(expr)
         if not self.refutes(value):
             return 0.0
+        if abs(value - self.centre) <= 100 * error * (1 + abs(value)):
+            raise Unevaluable("too close for a quadrature")
         distance = value - self.centre
         if not math.isfinite(distance):
             return math.inf
@@ -228,34 +275,54 @@ class _Measured(_Place):
 
 
 class _Enclosed(_Place):
-    """The definition has this value here."""
+    """The definition is evaluated here, as soon as a mutant and the original differ."""
 
     fate = Fate.ENCLOSED
 
-    def __init__(self, point: Point, definition: sp.Expr, original: sp.Expr) -> None:
+    def __init__(self, point: Point, of: _Definition) -> None:
         super().__init__(point)
-        self.true = Evaluator(self.evaluator.numbers).at(definition, point)
-        if not self.evaluator.numbers.agree(self.true, self.evaluator.value(original)):
-            raise _OriginalFails(f"not the definition at {point}")
+        self.of = of
+
+    @cached_property
+    def true(self) -> Any:
+        """The value of the definition, which is that of the original."""
+        if not self.of.domain.contains(self.evaluator.point):
+            raise Unevaluable("outside the domain")
+        true = Evaluator(self.evaluator.numbers).at(self.of.definition, self.evaluator.point)
+        if not self.evaluator.numbers.agree(true, self.evaluator.value(self.of.original)):
+            raise _OriginalFails(f"not the definition at {self.evaluator.point}")
+        return true
 
     def excess(self, expr: sp.Expr) -> float:
-        value, numbers = self.evaluator.value(expr), self.evaluator.numbers
-        if not (numbers.below(value, self.true) or numbers.below(self.true, value)):
+        value = self.evaluator.value(expr)
+        if not self._apart(value, self.evaluator.value(self.of.original)):
             return 0.0
-        difference = abs(float(numbers.text(value - self.true)))
-        return max(difference / (1 + abs(float(numbers.text(self.true)))), sys.float_info.min)
+        try:
+            true = self.true
+        except (Unevaluable, ZeroDivisionError):  # nothing to compare with
+            return 0.0
+        if not self._apart(value, true):
+            return 0.0
+        text = self.evaluator.numbers.text
+        return max(abs(float(text(value - true))) / (1 + abs(float(text(true)))), sys.float_info.min)
+
+    def _apart(self, one: Any, other: Any) -> bool:
+        return self.evaluator.numbers.below(one, other) or self.evaluator.numbers.below(other, one)
 
 
-class _OriginalFails(ValueError):
+class _OriginalFails(Exception):
     """What mutants are made of does not pass itself: nothing is learnt from them."""
 
 
 class _Definition:
-    """The definition at more and more random points, evaluated when asked for."""
+    """The definition at more and more random points, drawn when asked for; at ties of rounding among them."""
 
     def __init__(self, definition: sp.Expr, original: sp.Expr, domain: Domain, seed: str) -> None:
+        self.definition, self.original, self.domain = definition, original, domain
+        self._rng = random.Random(seed)
         self._found: list[_Enclosed] = []
-        self._coming = self._places(definition, original, domain, random.Random(seed))
+        self._coming = self._places()
+        self._roundings = sorted(original.atoms(Round), key=sp.default_sort_key)
         cases = max(1, len(domain.cases))
         self.few, self.many = (POINTS * cases, PERSISTENCE * POINTS * cases) if domain.sets else (1, 1)
 
@@ -268,28 +335,69 @@ class _Definition:
                 return
             yield self._found[number]
 
-    def _places(
-        self, definition: sp.Expr, original: sp.Expr, domain: Domain, rng: random.Random
-    ) -> Iterator[_Enclosed]:
-        for case in islice(cycle(domain.cases or (None,)), self.many):
-            try:
-                yield _Enclosed(domain.sample(rng, case), definition, original)
-            except (Unevaluable, ZeroDivisionError):
-                continue
+    def agrees(self) -> bool:
+        """Whether the original is the definition at the first points, and there are any."""
+        return any("true" in vars(place) for place in self.places(0, self.few))
+
+    def _places(self) -> Iterator[_Enclosed]:
+        for number, case in enumerate(islice(cycle(self.domain.cases or (None,)), self.many)):
+            first = number < self.few
+            drawn = self.domain.sample(self._rng, case)
+            beside = chain(*(_about_tie(drawn, r.args[0]) for r in self._roundings)) if first else (_shrunk(drawn),)
+            for point in (drawn, *beside):
+                try:
+                    place = _Enclosed(point, self)
+                    place.evaluator.value(self.original)
+                    if first and point is drawn:
+                        _ = place.true
+                except (Unevaluable, ZeroDivisionError):
+                    continue
+                yield place
+
+
+def _about_tie(point: Point, argument: sp.Expr) -> Iterator[Point]:
+    """The point moved along one symbol to where the argument is half an odd number, and to both sides of that.
+
+    As far as the argument is linear on the way; where it is no rational number, sums in it, the tie is not met exactly.
+    """
+
+    def at(symbol: sp.Symbol, value: sp.Expr) -> sp.Expr:
+        exact = argument.subs({s: v for s, v in {**point, symbol: value}.items() if not isinstance(v, tuple)})
+        if exact.is_Rational:
+            return exact
+        evaluator = Evaluator()
+        return sp.Rational(evaluator.numbers.text(evaluator.at(argument, {**point, symbol: value}), 40))
+
+    for symbol, value in point.items():
+        if isinstance(value, tuple) or value.is_Integer or symbol not in argument.free_symbols:
+            continue
+        start, step = at(symbol, value), value / 1000
+        rise = at(symbol, value + step) - start
+        if rise == 0:
+            continue
+        for beyond in (0, sp.Rational(1, 1000), -sp.Rational(1, 1000)):
+            tie = sp.floor(start) + sp.Rational(1, 2) + beyond
+            yield {**point, symbol: value + (tie - start) / rise * step}
+        return
+
+
+def _shrunk(point: Point) -> Point:
+    """The point with what is no whole number a thousandth of what it was: small next to what a mutant adds."""
+    return {s: v if isinstance(v, tuple) or v.is_Integer else v / 1000 for s, v in point.items()}
 
 
 # --- one expression ----------------------------------------------------------------------------------------
 
 
 def _finding(
-    name: str, original: sp.Expr, domain: Domain, measured: Sequence[_Measured], definition: _Definition | None
+    name: str, original: sp.Expr, domain: Domain, measured: Sequence[_Measured], definition: _Definition
 ) -> Finding:
     """What becomes of every mutant of an expression."""
     try:
         for place in measured:
             if place.excess(original) > 0:
                 raise _OriginalFails(f"refuted by the experiment at {place.evaluator.point}")
-        if not measured and (definition is None or not any(definition.places(0, 1))):
+        if not definition.agrees() and not measured:
             raise _OriginalFails("there is no point where the original could be checked")
         fates = [
             (mutant, *_fate(mutant, original, domain, measured, definition))
@@ -297,18 +405,21 @@ def _finding(
         ]
     except (_OriginalFails, Unevaluable, ZeroDivisionError) as problem:
         return Finding(name, {}, problem=str(problem))
-    outcomes = [
-        Outcome(mutant.operator, "" if fate is Fate.MEASURED else sp.sstr(mutant.expression), fate, excess)
-        for mutant, fate, excess in fates
-    ]
-    kills = [(k, o) for k, o in enumerate(outcomes) if o.fate in (Fate.MEASURED, Fate.ENCLOSED)]
-    closest = min(kills, key=lambda k: (k[1].fate is not Fate.MEASURED, k[1].excess), default=None)
-    weakest = None
-    if closest is not None:
-        number, outcome = closest
-        weakest = Outcome(outcome.operator, sp.sstr(fates[number][0].expression), outcome.fate, outcome.excess)
-    listed = tuple(o for o in outcomes if o.fate is not Fate.MEASURED)
-    return Finding(name, Counter(o.fate for o in outcomes), weakest, listed)
+    seen = {Fate.MEASURED} if measured else {Fate.MEASURED, Fate.ENCLOSED}
+    kills = [k for k in fates if k[1] in (Fate.MEASURED, Fate.ENCLOSED)]
+    closest = min(kills, key=lambda k: (k[1] is not Fate.MEASURED, k[2]), default=None)
+    return Finding(
+        name,
+        Counter(fate for _, fate, _ in fates),
+        None if closest is None else _outcome(*closest),
+        tuple(_outcome(*found) for found in fates if found[1] not in seen),
+        measured=bool(measured),
+    )
+
+
+def _outcome(mutant: Mutant, fate: Fate, excess: float) -> Outcome:
+    text = sp.sstr(mutant.expression, order="none")  # to put terms in order SymPy would evaluate integrals
+    return Outcome(mutant.operator, text, fate, excess)
 
 
 def _fate(
@@ -316,39 +427,63 @@ def _fate(
     original: sp.Expr,
     domain: Domain,
     measured: Sequence[_Measured],
-    definition: _Definition | None,
+    definition: _Definition,
 ) -> tuple[Fate, float]:
     """What becomes of one mutant, and by how much it was refuted."""
-    few, many = (definition.few, definition.many) if definition else (0, 0)
-    enclosed = definition.places if definition else lambda first, last: iter(())
-    missing = False
-    for places in (measured, enclosed(0, few)):
-        excess, some_missing = _strongest(mutant.expression, places)
-        missing |= some_missing
-        if excess > 0:
-            return (Fate.MEASURED if places is measured else Fate.ENCLOSED), excess
-    if is_zero(original - mutant.expression, domain):
-        return Fate.EQUIVALENT, 0.0
-    excess, some_missing = _strongest(mutant.expression, enclosed(few, many))
-    if excess > 0:
-        return Fate.ENCLOSED, excess
-    return (Fate.WITHOUT_VALUE if missing or some_missing else Fate.SURVIVED), 0.0
-
-
-def _strongest(expr: sp.Expr, places: Sequence[_Place] | Iterator[_Place]) -> tuple[float, bool]:
-    """The clearest refutation, and whether the expression has no value somewhere.
-
-    The first clear one of an experiment, and any of a definition, is enough.
-    """
-    excess, missing = 0.0, False
-    for place in places:
-        try:
-            excess = max(excess, place.excess(expr))
-        except Unevaluable:
-            missing = True
-        if excess > (CLEAR if place.fate is Fate.MEASURED else 0):
+    excesses: list[float | None] = []
+    for place in measured:
+        excesses.append(_excess(mutant.expression, place))
+        if (excesses[-1] or 0.0) > CLEAR:
             break
-    return excess, missing
+    if any(excesses):
+        return Fate.MEASURED, max(e for e in excesses if e)
+    for place in definition.places(0, definition.few):
+        excesses.append(_excess(mutant.expression, place))
+        if excesses[-1]:
+            return Fate.ENCLOSED, excesses[-1]
+    if all(e is None for e in excesses):
+        return Fate.WITHOUT_VALUE, 0.0
+    if _proved_equal(original, mutant.expression, domain):
+        return Fate.EQUIVALENT, 0.0
+    for place in definition.places(definition.few, definition.many):
+        excesses.append(_excess(mutant.expression, place))
+        if excesses[-1]:
+            return Fate.ENCLOSED, excesses[-1]
+    return (Fate.WITHOUT_VALUE if None in excesses else Fate.SURVIVED), 0.0
+
+
+def _proved_equal(one: sp.Expr, other: sp.Expr, domain: Domain) -> bool:
+    """Whether algebra shows it.
+
+    Integrands are multiplied out, since to the prover an integral is a name. So is a rounding, unless it is of a whole
+    number plus less than half of one.
+    """
+    difference = (one - other).replace(
+        lambda e: isinstance(e, sp.Integral), lambda e: e.func(sp.expand(e.function), *e.limits)
+    )
+    if not difference.has(Round):
+        return is_zero(difference, domain)
+    names: dict[sp.Expr, sp.Symbol] = {}
+
+    def rounded(argument: sp.Expr) -> sp.Expr:
+        argument = sp.expand(argument)
+        rest, whole = argument.as_coeff_Add()
+        if whole.is_integer and abs(rest) < sp.Rational(1, 2):
+            return whole
+        return names.setdefault(argument, sp.Dummy("R", integer=True))
+
+    difference = difference.replace(lambda e: isinstance(e, StraightThrough), lambda e: e.doit())
+    cases = [case.substitution for case in domain.cases] or [{}]
+    named = [difference.subs(case).replace(Round, rounded) for case in cases]
+    return not any(e.has(sp.floor) for e in named) and all(is_zero(e, domain) for e in named)
+
+
+def _excess(expr: sp.Expr, place: _Place) -> float | None:
+    """0 where the expression is not refuted, else by how much it is; None where it has no value."""
+    try:
+        return place.excess(expr)
+    except Unevaluable:
+        return None
 
 
 # --- formulas and claims -----------------------------------------------------------------------------------

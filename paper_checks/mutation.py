@@ -128,7 +128,9 @@ def _below_scale(node: Any, ranges: Ranges) -> Changes:
 def _in_sum(node: sp.Sum, ranges: Ranges) -> Changes:
     function, *limits = node.args
     inner = {**ranges, **{index: high for index, low, high in limits if low == 1}}
-    yield from _at(node, 0, _changes(function, inner))
+    # the next index in every place is the same sum
+    shifted = {function.xreplace({index: _following(index, inner)}) for index, *_ in limits if index in inner}
+    yield from _at(node, 0, (change for change in _changes(function, inner) if change[1] not in shifted))
     for place, (index, low, high) in enumerate(limits, 1):
         yield "bound", node.func(*node.args[:place], (index, low + 1, high), *node.args[place + 1 :])
         yield "bound", node.func(*node.args[:place], (index, low, high - 1), *node.args[place + 1 :])
@@ -295,10 +297,14 @@ def _index(node: Any, ranges: Ranges) -> Changes:
         return
     for place, argument in enumerate(node.args):
         if argument in ranges:
-            following = sp.Mod(argument, ranges[argument]) + 1
-            yield "index", node.func(*node.args[:place], following, *node.args[place + 1 :])
+            changed = _following(argument, ranges)
+            yield "index", node.func(*node.args[:place], changed, *node.args[place + 1 :])
         elif isinstance(node, Abbreviation) and argument.is_Symbol and not argument.is_integer:
             yield "dropped", node.func(*node.args[:place], sp.S.Zero, *node.args[place + 1 :])
+
+
+def _following(index: Any, ranges: Ranges) -> sp.Expr:
+    return sp.Mod(index, ranges[index]) + 1
 
 
 _OPERATORS: tuple[Callable[[Any, Ranges], Changes], ...] = (
