@@ -27,11 +27,13 @@ from typing import Any, ClassVar
 import sympy as sp
 
 from derivations import Domain, Formula, catalog
+from derivations.machinery.abbreviation import Abbreviation
 from derivations.machinery.derivation import POINTS
 from derivations.machinery.domain import Point
 from derivations.machinery.enclosure import Environment, Evaluator, SampleArithmetic, Unevaluable, decimal
-from derivations.machinery.prover import is_zero
+from derivations.machinery.prover import Antiderivative, is_zero
 from derivations.machinery.unspecified import Unspecified, with_stand_ins
+from derivations.normal import Phi, phi
 from derivations.pact import Round, StraightThrough
 from numeric.monte_carlo import Estimate
 from paper_checks import verification
@@ -48,7 +50,7 @@ SCHEMA = "normquant.mutants/1"
 PERSISTENCE = 16
 """Times as many points are searched for a difference before a mutant survives."""
 
-CLEAR = 1e4
+CLEAR = 100.0
 """So many times beyond its threshold a kill is clear: no stronger one is looked for."""
 
 _QUADRATURE = 1e-8
@@ -135,20 +137,36 @@ class Finding:
     @property
     def holds(self) -> bool:
         """Whether mutants were made and none survived, or none can be made."""
-        return not self.problem and not self.counts.get(Fate.SURVIVED, 0) and bool(self.total or self.untouched)
+        return (
+            not self.problem and not self.counts.get(Fate.SURVIVED, 0) and bool(self.total or self.untouched)
+        )
 
 
 # --- the points ----------------------------------------------------------------------------------------
 
 
-class _SharedEvaluator(Evaluator):
-    """At one point, where every subexpression is evaluated once, whatever it stands in."""
+_RATIONAL = (sp.Add, sp.Mul, sp.Pow, sp.Abs, sp.sign, sp.Max, sp.Min, sp.floor, sp.Mod, Round)
+"""What may keep rational numbers rational."""
 
-    def __init__(self, point: Point) -> None:
+
+class _SharedEvaluator(Evaluator):
+    """At one point, where every subexpression is evaluated once, whatever it stands in.
+
+    Parameters
+    ----------
+    point
+        The point.
+    rigorous
+        Whether integrals without a bound have no value.
+    """
+
+    def __init__(self, point: Point, rigorous: bool = False) -> None:
         super().__init__()
         self.point = point
+        self.rigorous = rigorous
         self._here = self.environment(point)
         self._known: dict[int, dict[sp.Expr, Any]] = {id(self._here): {}}
+        self._rationals: dict[int, dict[sp.Expr, sp.Rational | None]] = {id(self._here): {}}
         self._with_index: dict[tuple[int, sp.Symbol, int], dict[Any, Any]] = {}
 
     def value(self, expr: sp.Expr) -> Any:
@@ -192,26 +210,77 @@ class _SharedEvaluator(Evaluator):
         try:
             return super().evaluate(expr, env)
         except Unevaluable:
-            if isinstance(expr, sp.Integral) and env is self._here:
+            if isinstance(expr, sp.Integral) and env is self._here and not self.rigorous:
                 return self._quadrature(expr)
             raise
 
     def _quadrature(self, integral: sp.Integral) -> Any:
         """An integral that balls have no bound for, by its error estimate: mutants only, and never closely."""
         ((variable, low, high),) = integral.limits
-        sample = Evaluator(SampleArithmetic(15))
-        mp, here = sample.numbers.mp, sample.environment(self.point)
+        arithmetic = SampleArithmetic(15)
+        sample, mp = Evaluator(arithmetic), arithmetic.mp
+        here = sample.environment(self.point)
         infinite = {sp.oo: mp.inf, -sp.oo: -mp.inf}
         ends = [infinite[e] if e in infinite else sample.evaluate(e, here) for e in (low, high)]
         if low.is_infinite and high.is_infinite:
             ends.insert(1, mp.zero)  # a kink at zero is a common one
-        value, error = mp.quad(
-            lambda at: sample.evaluate(integral.function, sample.bound(here, {variable: at})), ends, error=True
-        )
+
+        def integrand(at: Any) -> Any:
+            return sample.evaluate(integral.function, sample.bound(here, {variable: at}))
+
+        far = [60 * mp.sign(end) for end in ends if mp.isinf(end)]
+        if any(abs(integrand(place)) > mp.mpf(10) ** -15 for place in far):
+            raise Unevaluable("an integrand that does not decay")
+        value, error = mp.quad(integrand, ends, error=True)
         if not error <= _QUADRATURE / 10 * (1 + abs(value)):
             raise Unevaluable("an integral that does not converge")
         bound = self.numbers.rational(sp.Rational(str(_QUADRATURE * (1 + abs(value)))))
         return self.numbers.widen(self.numbers.rational(sp.Rational(str(value))), bound)
+
+    def exact(self, expr: sp.Expr) -> sp.Expr:
+        """The value as a rational number where it is one, else what is left of the expression."""
+        return self.exactly(expr, self._here)
+
+    def exactly(self, expr: sp.Expr, env: Environment) -> sp.Expr:
+        """The rational value where there is one: at a tie no ball decides."""
+        if id(env) not in self._rationals:
+            return super().exactly(expr, env)
+        value = self._rational(expr, env)
+        return super().exactly(expr, env) if value is None else value
+
+    def _rational(self, expr: sp.Expr, env: Environment) -> sp.Rational | None:
+        known = self._rationals[id(env)]
+        if expr not in known:
+            known[expr] = self._rational_node(expr, env)
+        return known[expr]
+
+    def _rational_node(self, expr: sp.Expr, env: Environment) -> sp.Rational | None:
+        if isinstance(expr, sp.Rational):
+            return expr
+        if isinstance(expr, sp.Symbol):
+            return env.get(("exact", expr))
+        if isinstance(expr, Abbreviation):
+            return self._rational(expr.unfolded(), env)
+        if isinstance(expr, sp.Indexed):
+            entries, index = self.point[expr.base], self.integer(expr.indices[0], env)
+            return sp.Rational(entries[index - 1]) if 1 <= index <= len(entries) else None
+        if isinstance(expr, sp.Sum):
+            return self._rational_sum(expr.function, list(expr.limits), env)
+        if not isinstance(expr, _RATIONAL):
+            return None
+        values = [self._rational(argument, env) for argument in expr.args]
+        if None in values:
+            return None
+        value = expr.func(*values)
+        return value if value.is_Rational else None
+
+    def _rational_sum(self, function: sp.Expr, limits: list[Any], env: Environment) -> sp.Rational | None:
+        if not limits:
+            return self._rational(function, env)
+        index, low, high = limits[-1]
+        numbers = range(self.integer(low, env), self.integer(high, env) + 1)
+        terms = [self._rational_sum(function, limits[:-1], self._at_index(index, n, env)) for n in numbers]
+        return None if None in terms else sp.Add(*terms)
 
     def _sum_over(self, function: sp.Expr, limits: list[Any], env: Environment) -> Any:
         if id(env) not in self._known or not limits:
@@ -229,6 +298,7 @@ class _SharedEvaluator(Evaluator):
             inner = {**env, index: self.numbers.rational(number), ("exact", index): number}
             self._with_index[key] = inner  # kept, so that its id stays its own
             self._known[id(inner)] = {}
+            self._rationals[id(inner)] = {}
         return self._with_index[key]
 
 
@@ -288,7 +358,7 @@ class _Enclosed(_Place):
         """The value of the definition, which is that of the original."""
         if not self.of.domain.contains(self.evaluator.point):
             raise Unevaluable("outside the domain")
-        true = Evaluator(self.evaluator.numbers).at(self.of.definition, self.evaluator.point)
+        true = _SharedEvaluator(self.evaluator.point, rigorous=True).value(self.of.definition)
         if not self.evaluator.numbers.agree(true, self.evaluator.value(self.of.original)):
             raise _OriginalFails(f"not the definition at {self.evaluator.point}")
         return true
@@ -343,7 +413,11 @@ class _Definition:
         for number, case in enumerate(islice(cycle(self.domain.cases or (None,)), self.many)):
             first = number < self.few
             drawn = self.domain.sample(self._rng, case)
-            beside = chain(*(_about_tie(drawn, r.args[0]) for r in self._roundings)) if first else (_shrunk(drawn),)
+            beside = (
+                chain(*(_about_tie(drawn, r.args[0]) for r in self._roundings))
+                if first
+                else (_shrunk(drawn),)
+            )
             for point in (drawn, *beside):
                 try:
                     place = _Enclosed(point, self)
@@ -358,23 +432,20 @@ class _Definition:
 def _about_tie(point: Point, argument: sp.Expr) -> Iterator[Point]:
     """The point moved along one symbol to where the argument is half an odd number, and to both sides of that.
 
-    As far as the argument is linear on the way; where it is no rational number, sums in it, the tie is not met exactly.
+    As far as the argument is rational, and linear on the way.
     """
 
     def at(symbol: sp.Symbol, value: sp.Expr) -> sp.Expr:
-        exact = argument.subs({s: v for s, v in {**point, symbol: value}.items() if not isinstance(v, tuple)})
-        if exact.is_Rational:
-            return exact
-        evaluator = Evaluator()
-        return sp.Rational(evaluator.numbers.text(evaluator.at(argument, {**point, symbol: value}), 40))
+        return _SharedEvaluator({**point, symbol: value}).exact(argument)
 
     for symbol, value in point.items():
         if isinstance(value, tuple) or value.is_Integer or symbol not in argument.free_symbols:
             continue
-        start, step = at(symbol, value), value / 1000
-        rise = at(symbol, value + step) - start
-        if rise == 0:
+        step = value / 1000
+        start, end = at(symbol, value), at(symbol, value + step)
+        if not (start.is_Rational and end.is_Rational and start != end):
             continue
+        rise = end - start
         for beyond in (0, sp.Rational(1, 1000), -sp.Rational(1, 1000)):
             tie = sp.floor(start) + sp.Rational(1, 2) + beyond
             yield {**point, symbol: value + (tie - start) / rise * step}
@@ -431,8 +502,8 @@ def _fate(
 ) -> tuple[Fate, float]:
     """What becomes of one mutant, and by how much it was refuted."""
     excesses: list[float | None] = []
-    for place in measured:
-        excesses.append(_excess(mutant.expression, place))
+    for experiment in measured:
+        excesses.append(_excess(mutant.expression, experiment))
         if (excesses[-1] or 0.0) > CLEAR:
             break
     if any(excesses):
@@ -462,20 +533,41 @@ def _proved_equal(one: sp.Expr, other: sp.Expr, domain: Domain) -> bool:
         lambda e: isinstance(e, sp.Integral), lambda e: e.func(sp.expand(e.function), *e.limits)
     )
     if not difference.has(Round):
-        return is_zero(difference, domain)
+        return is_zero(difference, domain) or _same_moments(one, other, domain)
     names: dict[sp.Expr, sp.Symbol] = {}
 
     def rounded(argument: sp.Expr) -> sp.Expr:
         argument = sp.expand(argument)
-        rest, whole = argument.as_coeff_Add()
-        if whole.is_integer and abs(rest) < sp.Rational(1, 2):
-            return whole
+        number, rest = argument.as_coeff_Add()
+        if rest.is_integer and abs(number - Round(number)) < sp.Rational(1, 2):
+            return rest + Round(number)
         return names.setdefault(argument, sp.Dummy("R", integer=True))
 
     difference = difference.replace(lambda e: isinstance(e, StraightThrough), lambda e: e.doit())
     cases = [case.substitution for case in domain.cases] or [{}]
     named = [difference.subs(case).replace(Round, rounded) for case in cases]
     return not any(e.has(sp.floor) for e in named) and all(is_zero(e, domain) for e in named)
+
+
+def _same_moments(one: sp.Expr, other: sp.Expr, domain: Domain) -> bool:
+    """Whether two combinations of Gaussian moments agree, by an antiderivative of their difference."""
+    variables = {i.limits[0][0] for i in (one - other).atoms(sp.Integral)}
+    if len(variables) != 1:
+        return False
+    (z,) = variables
+    integrals = (one - other).atoms(sp.Integral)
+    integrand = sp.expand(sp.Add(*[(one - other).coeff(i) * i.function for i in integrals]) / phi(z))
+    if not integrand.is_polynomial(z):
+        return False
+    primitive, rest = sp.S.Zero, sp.Poly(integrand, z)
+    while not rest.is_zero:  # (z^(k-1) phi)' = (k - 1) z^(k-2) phi - z^k phi
+        power, leading = rest.degree(), rest.LC()
+        if power == 0:
+            primitive, rest = primitive + leading * Phi(z), rest - leading
+            continue
+        lower = (power - 1) * z ** (power - 2) if power > 1 else 0
+        primitive, rest = primitive - leading * z ** (power - 1) * phi(z), rest + leading * (lower - z**power)
+    return Antiderivative(primitive, z).proves(one, other, domain)
 
 
 def _excess(expr: sp.Expr, place: _Place) -> float | None:
@@ -515,15 +607,15 @@ def mutate_formula(
             lambda value: verification.refutes(measurement, value, statistical),
         )
 
-    measured = sorted(map(place, measurements), key=_size)
+    def rank(measurement: Measurement) -> tuple[bool, int]:
+        """What refutes clearly comes first, then what is quick to evaluate."""
+        size = sum(len(v) if isinstance(v, tuple) else 1 for v in measurement.point.values())
+        return isinstance(measurement.estimate, Estimate), size
+
+    measured = [place(measurement) for measurement in sorted(measurements, key=rank)]
     original, domain = formula.closed_form, formula.domain
     definition = _Definition(formula.definition, original, domain, f"{seed}/{formula.name}")
     return _finding(formula.name, original, domain, measured, definition)
-
-
-def _size(place: _Place) -> int:
-    """The number of numbers at a point: what is quick to evaluate comes first."""
-    return sum(len(v) if isinstance(v, tuple) else 1 for v in place.evaluator.point.values())
 
 
 def mutate_claim(name: str, claim: AnyClaim, seed: int = 0) -> Finding:
@@ -610,7 +702,7 @@ def try_mutants(
     formulas
         By name; the whole catalogue when None.
     claims
-        Names as in ``claim_names``; all when None.
+        Their names, ``paper (label)``; all that are true when None.
     seed
         Seed of the random points and of the draws.
     jobs
@@ -627,7 +719,9 @@ def try_mutants(
     claims = claim_names() if claims is None else claims
     measuring = [task for task in verification.tasks(formulas, seed) if task.key[0] == "experiment"]  # type: ignore[index]
     first = run([*measuring, *claim_tasks(claims, seed)], jobs, progress) if measuring or claims else {}
-    measurements = [m for key in sorted(k[1] for k in first if k[0] == "experiment") for m in first["experiment", key][0]]
+    measurements = [
+        m for key in sorted(k[1] for k in first if k[0] == "experiment") for m in first["experiment", key][0]
+    ]
     second = run(formula_tasks(formulas, measurements, seed), jobs, progress) if formulas else {}
     return (
         tuple(second["mutants of formula", name] for name in formulas),
@@ -664,9 +758,101 @@ def claim_names() -> tuple[str, ...]:
 
 def claim_tasks(names: Sequence[str], seed: int) -> list[Task]:
     """One for each claim."""
-    return [Task(("mutants of claim", name), f"mutants of {name}", _mutate_named, (name, seed)) for name in names]
+    return [
+        Task(("mutants of claim", name), f"mutants of {name}", _mutate_named, (name, seed)) for name in names
+    ]
 
 
 def _mutate_named(name: str, seed: int) -> Finding:
     named = {claim_name(id, c.label): c for id, document in documents().items() for c in document.claims}
     return mutate_claim(name, named[name], seed)
+
+
+# --- the report ----------------------------------------------------------------------------------------
+
+
+def table(formulas: Sequence[Finding], claims: Sequence[Finding]) -> str:
+    """The findings as text: one line for each formula and each claim, totals, and every survivor."""
+    lines = []
+    for title, findings in (("formula", formulas), ("claim", claims)):
+        if findings:
+            lines += [*_lines(title, findings), ""]
+    found = [*formulas, *claims]
+    for finding in found:
+        lines += [f"{finding.name}: {finding.problem}"] if finding.problem else []
+        lines += [
+            f"{finding.name}: survived, {outcome.operator}: {outcome.text}"
+            for outcome in finding.listed
+            if outcome.fate is Fate.SURVIVED
+        ]
+    total = _total(found)
+    untouched = sum(bool(f.untouched) for f in found)
+    lines.append(
+        f"{sum(total.values())} mutants of {len(formulas)} formulas and {len(claims)} claims: "
+        f"{total[Fate.MEASURED]} refuted by experiments, {total[Fate.ENCLOSED]} by the definition alone, "
+        f"{total[Fate.WITHOUT_VALUE]} without a value; {total[Fate.EQUIVALENT]} proved equivalent, "
+        f"{total[Fate.SURVIVED]} survived; "
+        f"{untouched} without mutants, {sum(bool(f.problem) for f in found)} that do not pass themselves"
+    )
+    return "\n".join(lines)
+
+
+def _total(findings: Sequence[Finding]) -> Counter[Fate]:
+    total: Counter[Fate] = Counter()
+    for finding in findings:
+        total.update(finding.counts)
+    return total
+
+
+def _lines(title: str, findings: Sequence[Finding]) -> list[str]:
+    width = max(len(title), *(len(f.name) for f in findings))
+    header = (
+        f"{title:{width}}  mutants  killed  by definition alone  no value  equivalent  survived  weakest kill"
+    )
+    lines = [header, "-" * len(header)]
+    for f in findings:
+        cells = (f.total, f.killed, *(f.counts.get(fate, 0) for fate in _COLUMNS))
+        numbers = "  ".join(f"{c:{w}}" for c, w in zip(cells, (7, 6, 19, 8, 10, 8), strict=True))
+        lines.append(f"{f.name:{width}}  {numbers}  {_weakest(f)}")
+    return lines
+
+
+_COLUMNS = (Fate.ENCLOSED, Fate.WITHOUT_VALUE, Fate.EQUIVALENT, Fate.SURVIVED)
+
+
+def _weakest(finding: Finding) -> str:
+    if finding.problem or finding.untouched:
+        return finding.problem or finding.untouched
+    if finding.weakest is None:
+        return "none"
+    size, operator = finding.weakest.excess, finding.weakest.operator
+    if finding.weakest.fate is Fate.MEASURED:
+        return f"{'over ' if size > CLEAR else ''}{min(size, CLEAR):.2g} times the threshold, {operator}"
+    return f"{size:.2g} off, {operator}"
+
+
+def report(formulas: Sequence[Finding], claims: Sequence[Finding], seed: int) -> dict[str, Any]:
+    """The findings as JSON data, schema ``normquant.mutants/1``."""
+    return {
+        "schema": SCHEMA,
+        "seed": seed,
+        "formulas": list(map(_data, formulas)),
+        "claims": list(map(_data, claims)),
+    }
+
+
+def _data(finding: Finding) -> dict[str, Any]:
+    return {
+        "name": finding.name,
+        "measured": finding.measured,
+        "untouched": finding.untouched,
+        "problem": finding.problem,
+        "counts": {str(fate): finding.counts.get(fate, 0) for fate in Fate},
+        "weakest": None if finding.weakest is None else _outcome_data(finding.weakest),
+        "listed": list(map(_outcome_data, finding.listed)),
+    }
+
+
+def _outcome_data(outcome: Outcome) -> dict[str, Any]:
+    excess = outcome.excess if math.isfinite(outcome.excess) else None
+    return {"operator": outcome.operator, "mutant": outcome.text, "fate": str(outcome.fate), "excess": excess}

@@ -237,8 +237,7 @@ def _function(node: Any, ranges: Ranges) -> Changes:
     """One function for another."""
     for kind, others in _FUNCTIONS.items():
         if isinstance(node, kind):
-            for other in others:
-                yield "function", other(*node.args)
+            yield from (("function", other(*node.args)) for other in others)  # type: ignore[attr-defined]
     if isinstance(node, Unspecified):
         slope = node.fdiff(1)
         if isinstance(slope, Unspecified):
