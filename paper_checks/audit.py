@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from derivations import Formula, catalog
 from derivations.machinery.enclosure import flint
 from numeric.sampling.executors import Plan, Progress, Store, run, single
-from paper_checks import review, verification
+from paper_checks import mutants, review, verification
 from paper_checks.claim import Verdict
+from paper_checks.mutants import Findings
 from paper_checks.papers import documents
 
 if TYPE_CHECKING:
@@ -35,23 +36,28 @@ class Audit:
         Verdicts on what documents print; none where formulas were chosen.
     values
         The largest error of each fast value; none where formulas were chosen, or without python-flint.
+    mutants
+        What became of formulas and claims with small errors in them.
     """
 
     seed: int
     formulas: tuple[verification.Verification, ...]
     claims: review.Reviewed
     values: tuple[Worst, ...]
+    mutants: Findings
 
     @property
     def holds(self) -> bool:
-        """Every formula holds, every claim has a verdict, every stated bound is kept."""
+        """Every formula holds, every claim has a verdict, every stated bound is kept, and no mutant survives."""
         decided = all(r.verdict is not Verdict.UNDECIDED for records in self.claims.values() for r in records)
-        return decided and all(r.holds for r in self.formulas) and all(w.holds for w in self.values)
+        accurate = all(w.holds for w in self.values)
+        return decided and accurate and all(r.holds for r in self.formulas) and self.mutants.holds
 
     def __str__(self) -> str:
         parts = [verification.table(self.formulas)]
         if self.values:
             parts.append(values_line(self.values))
+        parts.append(mutants.totals(self.mutants))
         if self.claims:
             parts.append("\n" + review.counts_table(self.claims))
         return "\n".join(parts)
@@ -61,6 +67,7 @@ class Audit:
         return verification.report(self.formulas, self.seed) | {
             "claims": review.claims_data(self.claims),
             "values": [vars(worst) | {"at": list(worst.at), "holds": worst.holds} for worst in self.values],
+            "mutants": mutants.data(self.mutants),
         }
 
 
@@ -86,13 +93,18 @@ def audit(
     whole = formulas is None
     formulas = catalog() if formulas is None else formulas
     ids = tuple(documents()) if whole else ()
-    plans = verification.plans(formulas, seed) | review.plans(ids, seed) | (_values() if whole else {})
+    plans = verification.plans(formulas, seed) | review.plans(ids, seed)
+    if whole:
+        plans |= _values() | mutants.claim_plans(mutants.claim_names(), seed)
     found = run(plans, executor, progress=progress, store=store)
+    measurements = verification.measured(found)
+    found |= run(mutants.formula_plans(formulas, measurements, seed), executor, progress=progress)
     return Audit(
         seed,
         verification.collected(formulas, found),
         review.collected(ids, found),
         tuple(worst for key, worst in found.items() if key[0] == "value"),
+        mutants.collected(found),
     )
 
 

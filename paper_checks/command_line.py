@@ -119,6 +119,19 @@ def _parser() -> argparse.ArgumentParser:
     papers.add_argument("--jobs", type=_whole(1), metavar="N", help="number of processes (all cores)")
     papers.set_defaults(run=_papers)
 
+    mutants = commands.add_parser(
+        "mutants", help="change formulas and claims a little: do the checks notice?"
+    )
+    mutants.add_argument(
+        "names", nargs="*", metavar="NAME", help="formulas, documents, or claims as 'ID (LABEL)' (all)"
+    )
+    mutants.add_argument("--json", type=Path, metavar="FILE", help="write everything that was found to FILE")
+    mutants.add_argument(
+        "--seed", type=_whole(0), default=0, metavar="N", help="seed of points and draws (0)"
+    )
+    mutants.add_argument("--jobs", type=_whole(1), metavar="N", help="number of processes (all cores)")
+    mutants.set_defaults(run=_mutants)
+
     errata = commands.add_parser("errata", help="errata sheet of a document")
     errata.add_argument("id", nargs="?", metavar="ID", help="one document (all)")
     errata.add_argument("--format", choices=("md", "latex"), default="md", help="Markdown (default) or LaTeX")
@@ -285,6 +298,42 @@ def _papers(arguments: argparse.Namespace) -> int:
     if unwritten is not None:
         raise unwritten
     return int(any(r.verdict is Verdict.UNDECIDED for records in reviewed.values() for r in records))
+
+
+def _mutants(arguments: argparse.Namespace) -> int:
+    if arguments.json is not None:
+        _refuse_unwritable("--json", arguments.json)
+    if not arguments.names:
+        _load_meanwhile()
+    from derivations import catalog
+    from numeric.sampling.progress import terminal_progress
+    from paper_checks import mutants
+    from paper_checks.papers import documents
+
+    every = mutants.claim_names()
+    formulas, claims = ({}, []) if arguments.names else (dict(catalog()), list(every))
+    for name in arguments.names:
+        if name in documents():
+            claims += [claim for claim in every if claim.startswith(f"{name} (")]
+        elif name in every:
+            claims.append(name)
+        else:
+            formulas[name] = _find(name)
+    with _executor(arguments) as executor:
+        found = mutants.try_mutants(
+            formulas,
+            tuple(dict.fromkeys(claims)),
+            seed=arguments.seed,
+            executor=executor,
+            progress=terminal_progress(),
+        )
+    unwritten = None
+    if arguments.json is not None:
+        unwritten = _write(mutants.report(found, arguments.seed), arguments.json)
+    print(mutants.table(found))
+    if unwritten is not None:
+        raise unwritten
+    return 0 if found.holds else 1
 
 
 def _errata(arguments: argparse.Namespace) -> int:

@@ -108,13 +108,18 @@ def verify(
 
 def plans(formulas: Mapping[str, Formula], seed: int) -> dict[Hashable, Plan[Any]]:
     """Experiments first, which take longest, then derivations."""
+    deriving = {("derivation", name): single(_check, f, seed) for name, f in formulas.items()}
+    return measuring_plans(formulas, seed) | deriving
+
+
+def measuring_plans(formulas: Mapping[str, Formula], seed: int) -> dict[Hashable, Plan[list[Measurement]]]:
+    """The experiments that test formulas, those that draw first."""
     chosen = [(s, e) for s, e in enumerate(experiments()) if set(e.formulas) & set(formulas)]
     chosen.sort(key=lambda item: not isinstance(item[1], Sampled))
-    measuring: dict[Hashable, Plan[Any]] = {
+    return {
         ("experiment", stream, experiment.formulas[0]): _measuring(experiment, seed, stream)
         for stream, experiment in chosen
     }
-    return measuring | {("derivation", name): single(_check, f, seed) for name, f in formulas.items()}
 
 
 def _measuring(experiment: AnyExperiment, seed: int, stream: int) -> Plan[list[Measurement]]:
@@ -182,12 +187,18 @@ def _compare(formula: Formula, measurement: Measurement) -> Comparison:
 def _closed_form(
     formula: Formula, point: Mapping[str, Any], distribution: Callable[[float], float] | None
 ) -> float:
-    """The value at a point, a distribution function put in where the formula holds for any law."""
     if distribution is None:
         return float(formula.evaluate(17, **point))
     at = {symbol: point[str(symbol)] for symbol in formula.domain.sets if str(symbol) in point}
-    specified = unfold(formula.closed_form).subs(at).doit()
-    return float(specified.replace(Distribution, lambda v: sp.Float(distribution(float(v)))))
+    return float(with_distribution(formula.closed_form, at, distribution))
+
+
+def with_distribution(
+    expr: sp.Expr, at: Mapping[Any, Any], distribution: Callable[[float], float]
+) -> sp.Expr:
+    """What holds for any law, at a point and for the law with this distribution function."""
+    specified = unfold(expr).subs(at).doit()
+    return specified.replace(Distribution, lambda v: sp.Rational(distribution(float(v))))
 
 
 # --- the report ----------------------------------------------------------------------------------------
