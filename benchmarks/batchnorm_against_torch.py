@@ -2,7 +2,7 @@
 
 Ours computes the statistics of the batch from the inputs; PyTorch's backward pass is given them by its forward pass.
 The same work is therefore ``both``: PyTorch's forward and backward pass against our backward pass, and the targets are
-set there. ``graph``, autograd's backward pass alone after a forward pass done before, and ``native``, the operator under
+set there. ``graph``, autograd's backward pass after a forward pass done before, and ``native``, the operator under
 it, are harder comparisons and printed beside.
 
 Runs alternate, so that whatever else the machine does meets both alike. A ratio is the time of PyTorch over ours: the

@@ -50,8 +50,11 @@ _POSITIVE = sp.Interval.open(0, sp.oo)
 class Density(Unspecified):
     """The density f of a symmetric law that is not specified."""
 
-    stand_in = phi
     letter = "f"
+
+    @staticmethod
+    def stand_in(x: sp.Expr) -> sp.Expr:
+        return phi(x)
 
     @classmethod
     def eval(cls, v: sp.Expr) -> sp.Expr | None:
@@ -64,8 +67,11 @@ class Density(Unspecified):
 class Distribution(Unspecified):
     """The distribution function F of a symmetric law that is not specified: its derivative is the density."""
 
-    stand_in = Phi
     letter = "F"
+
+    @staticmethod
+    def stand_in(x: sp.Expr) -> sp.Expr:
+        return Phi(x)
 
     @classmethod
     def eval(cls, v: sp.Expr) -> sp.Expr | None:

@@ -12,16 +12,20 @@ class Unspecified(sp.Function):
 
     Attributes
     ----------
-    stand_in
-        A function with these properties. What is claimed for all of them must hold for it, so a step is evaluated
-        with it; proofs never see it.
     letter
         How it is written.
     """
 
     nargs = 1
-    stand_in: ClassVar[type[sp.Function]]
     letter: ClassVar[str]
+
+    @staticmethod
+    def stand_in(x: sp.Expr) -> sp.Expr:
+        """The value of a function with these properties and no others.
+
+        What is claimed for all of them must hold for it, so a step is evaluated with it; proofs never see it.
+        """
+        raise NotImplementedError
 
     def _eval_is_real(self) -> bool:
         return True
@@ -36,4 +40,4 @@ class Unspecified(sp.Function):
 
 def with_stand_ins(expr: sp.Expr) -> sp.Expr:
     """The expression with every unspecified function replaced by one that has its properties."""
-    return expr.replace(lambda e: isinstance(e, Unspecified), lambda e: e.stand_in(*e.args))
+    return expr.replace(lambda e: isinstance(e, Unspecified), lambda e: e.stand_in(e.args[0]))

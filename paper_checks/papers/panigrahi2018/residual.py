@@ -62,8 +62,11 @@ from paper_checks.papers.panigrahi2018.symbols import (
 class Branch(Unspecified):
     """What the convolution branch of a block computes."""
 
-    stand_in = Phi
     letter = "F"
+
+    @staticmethod
+    def stand_in(x: sp.Expr) -> sp.Expr:
+        return Phi(x) + Phi(x - 1)  # its derivative is neither even nor odd
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         """Its derivative."""
@@ -73,8 +76,11 @@ class Branch(Unspecified):
 class BranchSlope(Unspecified):
     """The derivative of the convolution branch."""
 
-    stand_in = phi
     letter = "F'"
+
+    @staticmethod
+    def stand_in(x: sp.Expr) -> sp.Expr:
+        return phi(x) + phi(x - 1)
 
 
 def _independent_sum() -> Derivation:
