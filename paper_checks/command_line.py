@@ -247,23 +247,22 @@ def _mutants(arguments: argparse.Namespace) -> int:
 
     if arguments.json is not None:
         _refuse_unwritable(arguments.json)
-    if not arguments.names:
-        load_meanwhile()
+    load_meanwhile()
     from derivations import catalog
     from paper_checks import mutants
     from paper_checks.papers import documents
 
     every = mutants.claim_names()
-    formulas, claims = ({}, []) if arguments.names else (dict(catalog()), list(every))
+    formulas, claims = ([], []) if arguments.names else (list(catalog()), list(every))
     for name in arguments.names:
         if name in documents():
             claims += [claim for claim in every if claim.startswith(f"{name} (")]
         elif name in every:
             claims.append(name)
         else:
-            formulas[name] = _find(name)
+            formulas.append(_find(name).name)
     found = mutants.try_mutants(
-        formulas,
+        tuple(dict.fromkeys(formulas)),
         tuple(dict.fromkeys(claims)),
         seed=arguments.seed,
         jobs=arguments.jobs,
