@@ -98,7 +98,7 @@ def audit(
         plans |= _values() | mutants.claim_plans(mutants.claim_names(), seed)
     found = run(plans, executor, progress=progress, store=store)
     measurements = verification.measured(found)
-    found |= run(mutants.formula_plans(formulas, measurements, seed), executor, progress=progress)
+    found |= run(mutants.formula_plans(tuple(formulas), measurements, seed), executor, progress=progress)
     return Audit(
         seed,
         verification.collected(formulas, found),

@@ -311,17 +311,17 @@ def _mutants(arguments: argparse.Namespace) -> int:
     from paper_checks.papers import documents
 
     every = mutants.claim_names()
-    formulas, claims = ({}, []) if arguments.names else (dict(catalog()), list(every))
+    formulas, claims = ([], []) if arguments.names else (list(catalog()), list(every))
     for name in arguments.names:
         if name in documents():
             claims += [claim for claim in every if claim.startswith(f"{name} (")]
         elif name in every:
             claims.append(name)
         else:
-            formulas[name] = _find(name)
+            formulas.append(_find(name).name)
     with _executor(arguments) as executor:
         found = mutants.try_mutants(
-            formulas,
+            tuple(dict.fromkeys(formulas)),
             tuple(dict.fromkeys(claims)),
             seed=arguments.seed,
             executor=executor,

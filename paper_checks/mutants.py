@@ -22,12 +22,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
-from itertools import chain, cycle, islice
+from itertools import combinations, cycle, islice
 from typing import Any, ClassVar
 
 import sympy as sp
+from sympy.core.relational import Relational
 
-from derivations import Domain, Formula
+from derivations import Domain, Formula, find
 from derivations.machinery.abbreviation import Abbreviation
 from derivations.machinery.derivation import POINTS
 from derivations.machinery.domain import Point
@@ -42,14 +43,17 @@ from paper_checks import verification
 from paper_checks.claim import AnyClaim, Claim, Definition, Inequality, Observation, Table
 from paper_checks.experiments import Measurement
 from paper_checks.judgement import DIGITS, TRIALS
-from paper_checks.mutation import Mutant, mutants
+from paper_checks.mutation import SMALL, Mutant, mutants
 from paper_checks.papers import documents
 from paper_checks.transcription import exact_point
 
 SCHEMA = "normquant.mutants/1"
 
-PERSISTENCE = 16
-"""Times as many points are searched for a difference before a mutant survives."""
+PERSISTENCE = 8
+"""Times as many points, and others beside them, are searched for a difference before a mutant survives."""
+
+_WHILE_WITHOUT_VALUE = 100
+"""Points that are searched before what has no value at some point is refuted by that."""
 
 CLEAR = 100.0
 """So many times beyond its threshold a kill is clear: no stronger one is looked for."""
@@ -413,71 +417,102 @@ class _OriginalFails(Exception):
 
 
 class _Definition:
-    """The definition at more and more random points, drawn when asked for; at ties of rounding among them."""
+    """The definition at more and more points, drawn when asked for: random ones, then others close to switches."""
 
     def __init__(self, definition: sp.Expr, original: sp.Expr, domain: Domain, seed: str) -> None:
         self.definition, self.original, self.domain = definition, original, domain
         self._rng = random.Random(seed)
+        self._cases = domain.cases or (None,)
+        self._switches = _switches(original)
         self._found: list[_Enclosed] = []
         self._coming = self._places()
-        self._roundings = sorted(original.atoms(Round), key=sp.default_sort_key)
-        cases = max(1, len(domain.cases))
-        self.few, self.many = (POINTS * cases, PERSISTENCE * POINTS * cases) if domain.sets else (1, 1)
+        self.few = POINTS * len(self._cases)
 
-    def places(self, first: int, last: int) -> Iterator[_Enclosed]:
+    def places(self, first: int = 0, last: int | None = None) -> Iterator[_Enclosed]:
         """Those from one number to another, as far as there are any."""
-        for number in range(first, last):
-            if number == len(self._found):
-                self._found.extend(islice(self._coming, 1))
+        number = first
+        while last is None or number < last:
+            self._found.extend(islice(self._coming, max(0, number + 1 - len(self._found))))
             if number >= len(self._found):
                 return
             yield self._found[number]
+            number += 1
 
     def agrees(self) -> bool:
-        """Whether the original is the definition at the first points, and there are any."""
-        return any("true" in vars(place) for place in self.places(0, self.few))
+        """Whether the original is the definition at the first points, as far as that can be evaluated there.
+
+        Raises
+        ------
+        _OriginalFails
+            Where it is not.
+        """
+        agreed = False
+        for place in self.places(0, self.few):
+            try:
+                agreed |= place.true is not None
+            except (Unevaluable, ZeroDivisionError):
+                continue
+        return agreed
 
     def _places(self) -> Iterator[_Enclosed]:
-        for number, case in enumerate(islice(cycle(self.domain.cases or (None,)), self.many)):
-            first = number < self.few
-            drawn = self.domain.sample(self._rng, case)
-            beside = (
-                chain(*(_about_tie(drawn, r.args[0]) for r in self._roundings))
-                if first
-                else (_shrunk(drawn),)
-            )
-            for point in (drawn, *beside):
-                try:
-                    place = _Enclosed(point, self)
-                    place.evaluator.value(self.original)
-                    if first and point is drawn:
-                        _ = place.true
-                except (Unevaluable, ZeroDivisionError):
+        for point in self._points():
+            place = _Enclosed(point, self)
+            try:
+                place.evaluator.value(self.original)
+            except Unevaluable:
+                continue
+            yield place
+
+    def _points(self) -> Iterator[Point]:
+        if not self.domain.sets:
+            yield {}
+            return
+        first = [self.domain.sample(self._rng, case) for _ in range(POINTS) for case in self._cases]
+        yield from first
+        for point in first:
+            yield from self._beside(point)
+        for case in islice(cycle(self._cases), PERSISTENCE * self.few):
+            point = self.domain.sample(self._rng, case)
+            yield point
+            yield _shrunk(point)
+            yield from self._beside(point)
+
+    def _beside(self, point: Point) -> Iterator[Point]:
+        """The point moved along one symbol to a switch and to both sides of it."""
+        for switch, rounding in self._switches:
+            for symbol in sorted(switch.free_symbols & set(point), key=str):
+                value = point[symbol]
+                if isinstance(value, tuple) or value.is_Integer:
                     continue
-                yield place
+                at = _crossing(switch, rounding, point, symbol)
+                if at is not None:
+                    share = SMALL / 2
+                    yield {**point, symbol: at}
+                    yield {**point, symbol: at * (1 + share) if at else share}
+                    yield {**point, symbol: at * (1 - share) if at else -share}
 
 
-def _about_tie(point: Point, argument: sp.Expr) -> Iterator[Point]:
-    """The point moved along one symbol to where the argument is half an odd number, and to both sides of that.
+def _switches(expr: sp.Expr) -> list[tuple[sp.Expr, bool]]:
+    """What changes sign where an expression has a kink or jumps; or what is rounded there."""
+    found = {(rounded.args[0], True) for rounded in expr.atoms(Round, sp.floor)}
+    found |= {(node.args[0], False) for node in expr.atoms(sp.Abs, sp.sign, sp.Heaviside)}
+    found |= {(r.lhs - r.rhs, False) for r in expr.atoms(Relational)}
+    found |= {(a - b, False) for node in expr.atoms(sp.Max, sp.Min) for a, b in combinations(node.args, 2)}
+    return sorted(found, key=lambda switch: (sp.default_sort_key(switch[0]), switch[1]))
 
-    As far as the argument is rational, and linear on the way.
-    """
 
-    def at(symbol: sp.Symbol, value: sp.Expr) -> sp.Expr:
-        return _SharedEvaluator({**point, symbol: value}).exact(argument)
+def _crossing(switch: sp.Expr, rounding: bool, point: Point, symbol: sp.Symbol) -> sp.Rational | None:
+    """Where along a symbol it is zero, or half an odd number; by one step of the rule of false position."""
 
-    for symbol, value in point.items():
-        if isinstance(value, tuple) or value.is_Integer or symbol not in argument.free_symbols:
-            continue
-        step = value / 1000
-        start, end = at(symbol, value), at(symbol, value + step)
-        if not (start.is_Rational and end.is_Rational and start != end):
-            continue
-        rise = end - start
-        for beyond in (0, sp.Rational(1, 1000), -sp.Rational(1, 1000)):
-            tie = sp.floor(start) + sp.Rational(1, 2) + beyond
-            yield {**point, symbol: value + (tie - start) / rise * step}
-        return
+    def at(value: sp.Rational) -> sp.Expr:
+        return _SharedEvaluator({**point, symbol: value}).exact(switch)
+
+    value = point[symbol]
+    start, end = at(value), at(value * sp.Rational(1001, 1000))
+    if not (start.is_Rational and end.is_Rational and start != end):
+        return None
+    target = sp.floor(start) + sp.Rational(1, 2) if rounding else sp.S.Zero
+    return sp.Rational(value + (target - start) / (end - start) * value / 1000)
 
 
 def _shrunk(point: Point) -> Point:
@@ -544,7 +579,8 @@ def _fate(
         return Fate.WITHOUT_VALUE, 0.0
     if _proved_equal(original, mutant.expression, domain):
         return Fate.EQUIVALENT, 0.0
-    for place in definition.places(definition.few, definition.many):
+    further = definition.places(definition.few)
+    for place in islice(further, _WHILE_WITHOUT_VALUE) if None in excesses else further:
         excesses.append(_excess(mutant.expression, place))
         if excesses[-1]:
             return Fate.ENCLOSED, excesses[-1]
@@ -708,7 +744,7 @@ def is_true(claim: AnyClaim) -> bool:
 
 
 def try_mutants(
-    formulas: Mapping[str, Formula],
+    formulas: Sequence[str],
     claims: Sequence[str],
     *,
     seed: int = 0,
@@ -720,7 +756,7 @@ def try_mutants(
     Parameters
     ----------
     formulas
-        By name.
+        Their names.
     claims
         Their names, ``paper (label)``.
     seed
@@ -728,22 +764,30 @@ def try_mutants(
     executor, progress
         As in :func:`numeric.sampling.executors.run`. No result depends on them.
     """
-    plans = verification.measuring_plans(formulas, seed) | claim_plans(claims, seed)
+    named = {name: find(name) for name in formulas}
+    plans = verification.measuring_plans(named, seed) | claim_plans(claims, seed)
     first = run(plans, executor, progress=progress)
     second = run(formula_plans(formulas, verification.measured(first), seed), executor, progress=progress)
     return collected(first | second)
 
 
 def formula_plans(
-    formulas: Mapping[str, Formula], measurements: Sequence[Measurement], seed: int
+    formulas: Sequence[str], measurements: Sequence[Measurement], seed: int
 ) -> dict[Hashable, Plan[Finding]]:
     """One for each formula: all its mutants meet the same measurements."""
     return {
         ("mutants of formula", name): single(
-            mutate_formula, formula, [m for m in measurements if m.formula == name], seed
+            _mutate_catalogued,  # by name: on their way to another process expressions are simplified
+            name,
+            [m for m in measurements if m.formula == name],
+            seed,
         )
-        for name, formula in formulas.items()
+        for name in formulas
     }
+
+
+def _mutate_catalogued(name: str, measurements: Sequence[Measurement], seed: int) -> Finding:
+    return mutate_formula(find(name), measurements, seed)
 
 
 def claim_names() -> tuple[str, ...]:
@@ -799,7 +843,8 @@ def totals(findings: Findings) -> str:
         if outcome.fate is Fate.SURVIVED
     ]
     lines.append(
-        f"{sum(total.values())} mutants of {len(findings.formulas)} formulas and {len(findings.claims)} claims: "
+        f"{_count(sum(total.values()), 'mutant')} of {_count(len(findings.formulas), 'formula')} "
+        f"and {_count(len(findings.claims), 'claim')}: "
         f"{total[Fate.MEASURED]} refuted by experiments, {total[Fate.ENCLOSED]} by the definition alone, "
         f"{total[Fate.WITHOUT_VALUE]} without a value; {total[Fate.EQUIVALENT]} proved equivalent, "
         f"{total[Fate.SURVIVED]} survived; {sum(bool(f.untouched) for f in found)} without mutants, "
@@ -810,6 +855,10 @@ def totals(findings: Findings) -> str:
         weakest = min(measured, key=lambda f: f.weakest.excess if f.weakest else math.inf)
         lines.append(f"weakest kill by an experiment: {weakest.name}, {_weakest(weakest)}")
     return "\n".join(lines)
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'s' if number != 1 else ''}"
 
 
 def _total(findings: Sequence[Finding]) -> Counter[Fate]:
