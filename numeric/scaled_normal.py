@@ -114,26 +114,32 @@ def value(function: Function, a: Block, rest: Any = None) -> Scaled:
     x -= 0.5
     if rest is not None:
         x += PER_UNIT * rest
-    polynomial = _polynomial(table(function), piece.astype(np.intp) - LEFT * PER_UNIT, x)
+    index = piece.astype(np.intp) - LEFT * PER_UNIT
     if function not in PROPORTIONAL_TO_E:
-        return Scaled(polynomial, 0)
+        return Scaled(_polynomial(table(function), index, x), 0)
     if not a.max() <= 0:
         a = np.minimum(a, 0.0)
         rest = None if rest is None else np.where(a < 0, rest, 0.0)
-    factor, exponent = _gaussian(a, rest)
+    factor, error, exponent = _gaussian(a, rest)
+    polynomial = _polynomial(table(function), index, x, error)
     polynomial *= factor
     return Scaled(polynomial, exponent)
 
 
 def density(a: Block, rest: Any = None) -> Scaled:
     """The standard normal density at ``a + rest``, as above."""
-    factor, exponent = _gaussian(a, rest)
+    factor, error, exponent = _gaussian(a, rest)
+    if error is not None:
+        factor -= factor * error
     factor *= 1 / float(root_two_pi())
     return Scaled(factor, exponent)
 
 
-def _polynomial(coefficients: Block, index: NDArray[np.intp], x: Block) -> Block:
-    """The polynomials in x whose coefficients stand in a table as `numeric.truncated_moments.table` gives it."""
+def _polynomial(coefficients: Block, index: NDArray[np.intp], x: Block, error: Any = None) -> Block:
+    """The polynomials in x whose coefficients stand in a table as `numeric.truncated_moments.table` gives it.
+
+    With an error, times ``1 - error``, which is rounded with the last sum.
+    """
     first, *middle, last, rest = coefficients
     total: Block = last.take(index, mode="clip")
     for row in middle[::-1]:
@@ -141,14 +147,18 @@ def _polynomial(coefficients: Block, index: NDArray[np.intp], x: Block) -> Block
         total += row.take(index, mode="clip")
     total *= x
     total += rest.take(index, mode="clip")
-    total += first.take(index, mode="clip")
+    lead = first.take(index, mode="clip")
+    if error is not None:
+        error *= lead + total
+        total -= error
+    total += lead
     return total
 
 
-def _gaussian(a: Block, rest: Any) -> tuple[Block, Any]:
-    """exp(-(a + rest)^2/2) as ``value 2^-n``."""
+def _gaussian(a: Block, rest: Any) -> tuple[Block, Any, Any]:
+    """exp(-(a + rest)^2/2) as ``value (1 - error) 2^-n``; the error is None where it is of no consequence."""
     if rest is None:
-        return np.exp(np.maximum(-0.5 * (a * a), _NOTHING_IN_FLOAT32)), 0
+        return np.exp(np.maximum(-0.5 * (a * a), _NOTHING_IN_FLOAT32)), None, 0
     upper, lower = a * a, 2 * a
     lower += rest
     lower *= rest
@@ -163,10 +173,7 @@ def _gaussian(a: Block, rest: Any) -> tuple[Block, Any]:
         exponent = n.astype(np.int32)
     square *= -0.5
     upper *= 0.5
-    factor = np.exp(square, out=square)
-    upper *= factor
-    factor -= upper
-    return factor, exponent
+    return np.exp(square, out=square), upper, exponent
 
 
 def _ldexp(value: Block, exponent: Any) -> Block:
