@@ -37,6 +37,8 @@ Block = NDArray[np.float64]
 
 _ROUNDINGS = 2.0**-50
 """More than two or three roundings of a quotient of at most 1."""
+_DECIDED = 24
+"""Bits up to which a product ``n x`` of a float32 is exact in float64, and its quotient by another decides all ties."""
 _ROOM = 500
 """Alpha is brought to about 2^500, so that the smallest quotient x/alpha stays normal on the way."""
 
@@ -62,6 +64,12 @@ def quantised(x: ArrayLike, alpha: ArrayLike, bits: int) -> Any:
 
     def kernel(x: Block, alpha: Block, narrow: bool) -> Block:
         place = np.clip(x, 0.0, alpha)
+        if narrow and bits <= _DECIDED:
+            place *= steps
+            place /= alpha
+            level = np.rint(place, out=place)
+            level *= alpha / steps
+            return level
         place /= alpha
         place *= steps
         level = np.rint(place)
@@ -122,10 +130,8 @@ def grad_alpha_original(x: ArrayLike, alpha: ArrayLike) -> Any:
     [0.0, 0.0, 1.0]
     """
 
-    def kernel(x: Block, alpha: Block, narrow: bool) -> Block:
-        return _or_nan((x >= alpha).astype(np.float64), x, alpha)
-
-    return blockwise(kernel, *_checked(x, alpha))
+    x, alpha = _checked(x, alpha)
+    return _or_nan(x >= alpha, x, alpha)
 
 
 def grad_input(x: ArrayLike, alpha: ArrayLike) -> Any:
@@ -144,10 +150,8 @@ def grad_input(x: ArrayLike, alpha: ArrayLike) -> Any:
     [0.0, 1.0, 1.0, 0.0]
     """
 
-    def kernel(x: Block, alpha: Block, narrow: bool) -> Block:
-        return _or_nan(((x >= 0) & (x < alpha)).astype(np.float64), x, alpha)
-
-    return blockwise(kernel, *_checked(x, alpha))
+    x, alpha = _checked(x, alpha)
+    return _or_nan((x >= 0) & (x < alpha), x, alpha)
 
 
 # --- evaluation --------------------------------------------------------------------------------------------------
@@ -159,12 +163,13 @@ def _checked(x: ArrayLike, alpha: ArrayLike) -> list[NDArray[Any]]:
     return [x, alpha]
 
 
-def _or_nan(values: Block, *arguments: Block) -> Block:
+def _or_nan(holds: Any, *arguments: NDArray[Any]) -> Any:
+    """1 or 0 in the arguments' type, NaN where one of them is."""
+    values = np.asarray(holds, arguments[0].dtype)
     for argument in arguments:
-        undefined = np.isnan(argument)
-        if undefined.any():
-            values[np.broadcast_to(undefined, values.shape)] = np.nan
-    return values
+        if np.isnan(argument.min(initial=0)):
+            np.copyto(values, np.nan, where=np.isnan(argument))
+    return values[()]
 
 
 def _nearest_level(x: Block, alpha: Block, steps: Block) -> tuple[Block, Block, Block]:

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from numeric.evaluation.arguments import real_arrays, require_bits, require_positive
 from numeric.evaluation.elementwise import blockwise
-from numeric.evaluation.error_free import halves, two_product, two_sum
+from numeric.evaluation.error_free import two_product, two_sum, upper_half
 from numeric.evaluation.scaled_normal import FARTHEST, shift_ratio
 from numeric.ternary import TAILS
 
@@ -58,22 +58,31 @@ def variance(sigma: ArrayLike, clip: ArrayLike, bits: int, distribution: str) ->
     require_positive("clip", clip)
 
     def kernel(sigma: Block, clip: Block, narrow: bool) -> Block:
-        ratio, upper, lower = _step_over_sigma(sigma, clip, np.array([float(steps)]))
+        if narrow:
+            upper, lower = 2 * clip / (steps * sigma), None
+        else:
+            upper, lower = _step_over_sigma(sigma, clip, np.array([float(steps)]))
         total, rounding = np.zeros(1), np.zeros(1)
         for j in range(steps // 2, 0, -1):
-            threshold = j * ratio
-            rest = None if narrow else (j * upper - threshold) + j * lower
-            total, error = two_sum(total, j * tail(np.minimum(threshold, FARTHEST), rest))
+            total, error = two_sum(total, j * tail(*_threshold(j, upper, lower)))
             rounding = rounding + error
         return clip * (clip * ((1 + 16 * (total + rounding)) / float(steps) ** 2))
 
     return blockwise(kernel, sigma, clip)
 
 
-def _step_over_sigma(sigma: Block, clip: Block, steps: Block) -> tuple[Block, Block, Block]:
-    """``2 clip/(steps sigma)``, and the same again as the sum of its upper half and what is left."""
+def _step_over_sigma(sigma: Block, clip: Block, steps: Block) -> tuple[Block, Block]:
+    """The upper half of ``2 clip/(steps sigma)``, and what is left."""
     mantissa, exponent = np.frexp(sigma)
     product, rounding = two_product(mantissa, steps)
     at = shift_ratio(np.ldexp(clip, 1 - exponent), product, narrow=False)
-    upper, lower = halves(at.a)
-    return at.a, upper, lower + (at.rest - at.a * (rounding / product))
+    return at.a, at.rest - at.a * (rounding / product)
+
+
+def _threshold(j: int, upper: Block, lower: Any) -> tuple[Block, Any]:
+    """j steps over sigma, in two parts where the step is."""
+    if lower is None:
+        return np.minimum(j * upper, FARTHEST), None
+    product = j * upper
+    threshold = upper_half(np.minimum(product, FARTHEST))
+    return threshold, (product - threshold) + j * lower

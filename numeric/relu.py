@@ -352,7 +352,7 @@ def _second_moment_gradient(mu: Block, sigma: Block, narrow: bool) -> tuple[Bloc
 def _variance_gradient(mu: Block, sigma: Block, narrow: bool) -> tuple[Block, Block]:
     at = shift_ratio(mu, sigma, narrow)
     first = value(truncated_moments.mean, at.a, at.rest)
-    first.value[...] = _replaced(first.value, at.a >= RIGHT, lambda: at.a)
+    first.value[...] = _replaced(first.value, at.a >= RIGHT, at.whole)
     closed = value(truncated_moments.gate, -at.a, None if narrow else -at.rest)
     closed.value[...] = _replaced(closed.value, at.a <= -RIGHT, lambda: np.ones_like(at.a))
     product = Scaled(2 * first.value * closed.value, first.exponent + closed.exponent)

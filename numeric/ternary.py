@@ -34,8 +34,8 @@ from scipy.special import erf
 from numeric.evaluation import truncated_moments
 from numeric.evaluation.arguments import real_arrays, require_nonnegative, require_positive
 from numeric.evaluation.elementwise import blockwise
-from numeric.evaluation.error_free import halves, two_product, two_sum
-from numeric.evaluation.scaled_normal import shift_ratio, value
+from numeric.evaluation.error_free import halves, two_product, two_sum, upper_half
+from numeric.evaluation.scaled_normal import moderate, shift_ratio, value
 from numeric.evaluation.truncated_moments import LEFT, root_two_pi, tail
 
 Block = NDArray[np.float64]
@@ -43,6 +43,9 @@ Kernel = Callable[..., Block]
 
 with localcontext(prec=60):
     _ROOT_2, _ROOT_3 = Decimal(2).sqrt(), Decimal(3).sqrt()
+
+_CLOSE = 2.0**-20
+"""Probability below which the end of the uniform law is so close that two doubles are not enough."""
 
 
 def p_plus(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
@@ -227,6 +230,14 @@ def _parts(number: Decimal, count: int) -> list[Block]:
 
 
 @cache
+def _in_halves(number: Decimal) -> tuple[float, float]:
+    """A number as a double of 26 bits or less, and the rest."""
+    upper = float(halves(np.array([float(number)]))[0][0])
+    with localcontext(prec=60):
+        return upper, float(number - Decimal(upper))
+
+
+@cache
 def _mean_abs() -> dict[str, Decimal]:
     """E|w|/sigma."""
     with localcontext(prec=60):
@@ -241,19 +252,43 @@ def _binary_error() -> dict[str, float]:
 
 
 def _uniform_p_plus(delta: Block, sigma: Block, narrow: bool) -> Block:
+    if not (narrow or moderate(sigma)):
+        sigma, exponent = np.frexp(sigma)
+        delta = np.ldexp(delta, -exponent)
+    upper, lower = _in_halves(_ROOT_3)
+    if narrow:  # 24 bits times the upper half are exact
+        beyond = sigma * upper - delta
+        beyond += sigma * lower
+        beyond /= sigma * float(2 * _ROOT_3)
+        return np.maximum(beyond, 0.0, out=beyond)
+    sigma_upper = upper_half(sigma)
+    width = sigma_upper * upper  # exact
+    rest = sigma - sigma_upper
+    rest *= float(_ROOT_3)
+    rest += sigma_upper * lower
+    beyond = width - delta
+    beyond += rest
+    width += rest
+    beyond /= width
+    beyond *= 0.5
+    close = np.abs(beyond) < _CLOSE
+    if close.any():
+        at = np.flatnonzero(close)
+        delta, sigma = (np.broadcast_to(argument, beyond.shape)[at] for argument in (delta, sigma))
+        beyond[at] = _close_to_the_end(delta, sigma)
+    return np.maximum(beyond, 0.0, out=beyond)
+
+
+def _close_to_the_end(delta: Block, sigma: Block) -> Block:
+    """The same without the maximum, where nearly all digits of the difference cancel."""
     first, second, third = _parts(_ROOT_3, 3)
-    if narrow:  # times 24 bits, the upper half of the root is exact
-        upper, lower = halves(first)
-        return np.maximum((sigma * upper - delta) + sigma * (lower + second), 0.0) / (sigma * (2 * first))
-    sigma, exponent = np.frexp(sigma)
     width, rest = two_product(sigma, first)
     more, least = two_product(sigma, second)
     rest, rounding = two_sum(rest, more)
-    delta = np.ldexp(delta, -exponent)
-    beyond = width - delta
-    beyond += ((width - beyond) - delta) + rest
+    beyond = width - delta  # exact
+    beyond += rest
     beyond += rounding + least + sigma * third
-    return np.maximum(beyond, 0.0) / (2 * width)
+    return beyond / (2 * width)
 
 
 def _gaussian_p_plus(delta: Block, sigma: Block, narrow: bool) -> Block:
@@ -262,6 +297,8 @@ def _gaussian_p_plus(delta: Block, sigma: Block, narrow: bool) -> Block:
 
 
 def _laplace_p_plus(delta: Block, sigma: Block, narrow: bool) -> Block:
+    if narrow:
+        return _laplace_tail(delta / sigma, None)
     at = shift_ratio(delta, sigma, narrow)
     return _laplace_tail(at.a, at.rest)
 
@@ -273,18 +310,24 @@ def _uniform_tail(ratio: Block, rest: Any) -> Block:
 
 def _gaussian_tail(ratio: Block, rest: Any) -> Block:
     tail_probability = value(truncated_moments.gate, -ratio, None if rest is None else -rest)
-    return np.asarray(np.ldexp(tail_probability.value, -tail_probability.exponent))
+    return tail_probability.unscaled()
 
 
 def _laplace_tail(ratio: Block, rest: Any) -> Block:
     if rest is None:
-        return 0.5 * np.exp(ratio * -float(_ROOT_2))
-    first, second = _parts(_ROOT_2, 2)
-    exponent, rounding = two_product(ratio, first)
-    rounding += ratio * second
-    rounding += rest * first
-    result = 0.5 * np.exp(-exponent)
-    result -= result * rounding
+        exponent = ratio * -float(_ROOT_2)
+        return np.multiply(np.exp(exponent, out=exponent), 0.5, out=exponent)
+    upper, lower = _in_halves(_ROOT_2)
+    main = ratio * -upper  # exact
+    small = ratio * -lower
+    small -= rest * float(_ROOT_2)
+    exponent = main + small
+    main -= exponent
+    main += small  # what rounding took from the exponent
+    result = np.exp(exponent, out=exponent)
+    main *= result
+    result += main
+    result *= 0.5
     return result
 
 
@@ -304,8 +347,8 @@ def _gaussian_variance_at_ratio(t: Block, narrow: bool) -> Block:
     t = np.minimum(t, -LEFT)
     first, second = _parts(_mean_abs()["gaussian"], 2)
     delta, rest = two_product(t, first)
-    rest += t * second
-    return 2 * _gaussian_tail(delta, rest)
+    upper, lower = halves(delta)
+    return 2 * _gaussian_tail(upper, lower + (rest + t * second))
 
 
 def _uniform_optimal_scale(delta: Block, sigma: Block, narrow: bool) -> Block:

@@ -32,12 +32,14 @@ def real_arrays(**arguments: Any) -> list[NDArray[Any]]:
 
 def require_positive(name: str, values: NDArray[Any]) -> None:
     """Refuse anything but finite positive numbers; NaN passes, and gives NaN."""
-    _refuse(name, values, (values <= 0) | np.isinf(values), "positive and finite")
+    if not (values.min(initial=1) > 0 and values.max(initial=1) < np.inf):
+        _refuse(name, values, (values <= 0) | np.isinf(values), "positive and finite")
 
 
 def require_nonnegative(name: str, values: NDArray[Any]) -> None:
     """Refuse negative numbers; NaN passes, and gives NaN."""
-    _refuse(name, values, values < 0, "at least 0")
+    if not values.min(initial=0) >= 0:
+        _refuse(name, values, values < 0, "at least 0")
 
 
 def require_nonzero(name: str, values: NDArray[Any]) -> None:

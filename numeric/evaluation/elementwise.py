@@ -37,7 +37,7 @@ def blockwise(kernel: Callable[..., Any], *arguments: NDArray[Any], outputs: int
         [*arguments, *results],
         flags=["external_loop", "buffered", "zerosize_ok"],
         op_flags=access,
-        op_dtypes=[np.float64] * (count + outputs),
+        op_dtypes=[np.float64] * count + [arguments[0].dtype] * outputs,
         casting="same_kind",
         buffersize=BLOCK,
     )

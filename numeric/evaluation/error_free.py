@@ -13,8 +13,14 @@ Block = NDArray[np.float64]
 
 def halves(x: Block) -> tuple[Block, Block]:
     """``x = high + low``, each short enough that products of halves are exact."""
-    high = ((x.view(np.int64) + (1 << 26)) & -(1 << 27)).view(np.float64)
+    high: Block = ((x.view(np.int64) + (1 << 26)) & -(1 << 27)).view(np.float64)
     return high, x - high
+
+
+def upper_half(x: Block) -> Block:
+    """The leading 26 bits of x."""
+    upper: Block = (x.view(np.int64) & -(1 << 27)).view(np.float64)
+    return upper
 
 
 def two_sum(x: Block, y: Block) -> tuple[Block, Block]:
@@ -44,12 +50,10 @@ def two_product(x: Block, y: Block) -> tuple[Block, Block]:
     return product, error
 
 
-def two_quotient(x: Block, y: Block) -> tuple[Block, Block]:
-    """``x / y``, and its rounding error to half the digits of a double."""
-    quotient = x / y
-    (high, low), (y_high, y_low) = halves(quotient), halves(y)
-    rest = x - high * y_high
-    rest -= high * y_low
-    rest -= low * y
+def two_quotient(x: Block, y: Block, halves_of_y: tuple[Block, Block]) -> tuple[Block, Block]:
+    """The upper half of ``x / y``, and what is left."""
+    upper, (y_high, y_low) = upper_half(x / y), halves_of_y
+    rest = x - upper * y_high
+    rest -= upper * y_low
     rest /= y
-    return quotient, rest
+    return upper, rest

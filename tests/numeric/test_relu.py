@@ -95,6 +95,8 @@ def test_open_and_closed_side_together(mu: float, sigma: float) -> None:
 @given(shifts, scales, st.integers(-300, 300))
 def test_a_power_of_two_scales_out_exactly(mu: float, sigma: float, power: int) -> None:
     scale = 2.0**power
+    if mu * scale / scale != mu:  # underflow
+        return
     for function, degree in zip(MOMENTS, (0, 1, 2, 2), strict=True):
         expected = np.ldexp(function(mu, sigma), degree * power)
         if np.finfo(float).tiny < expected < np.inf and function(mu, sigma) > np.finfo(float).tiny:
