@@ -157,13 +157,35 @@ def _compare(formula: Formula, measurement: Measurement, statistical: int) -> Co
         closed_form = float(formula.evaluate(17, **point))
     except (ValueError, TypeError, ZeroDivisionError):  # no value where the experiment has one: refuted
         closed_form = math.nan
+    refuted = refutes(measurement, closed_form, statistical)
     estimate = measurement.estimate
     if isinstance(estimate, Estimate):
-        refuted = estimate.refutes(closed_form, statistical)
         return Comparison(measurement, closed_form, estimate.resolution(statistical), refuted)
-    bound = measurement.tolerance * (measurement.scale + abs(closed_form))
+    bound = _bound(measurement, closed_form)
     resolution = bound / abs(closed_form) if closed_form else bound
-    return Comparison(measurement, closed_form, resolution, not abs(estimate - closed_form) <= bound)
+    return Comparison(measurement, closed_form, resolution, refuted)
+
+
+def refutes(measurement: Measurement, value: float, statistical: int) -> bool:
+    """Whether a value lies further from a measurement than chance or rounding allows.
+
+    Parameters
+    ----------
+    measurement
+        What an experiment found.
+    value
+        What is claimed; no number where there is none.
+    statistical
+        Number of Monte Carlo estimates that share the false-alarm probability of the run.
+    """
+    estimate = measurement.estimate
+    if isinstance(estimate, Estimate):
+        return estimate.refutes(value, statistical)
+    return not abs(estimate - value) <= _bound(measurement, value)
+
+
+def _bound(measurement: Measurement, value: float) -> float:
+    return measurement.tolerance * (measurement.scale + abs(value))
 
 
 # --- the report ----------------------------------------------------------------------------------------
