@@ -104,6 +104,19 @@ def _parser() -> argparse.ArgumentParser:
     papers.add_argument("--jobs", type=_whole(1), metavar="N", help="number of processes (all cores)")
     papers.set_defaults(run=_papers)
 
+    mutants = commands.add_parser(
+        "mutants", help="change formulas and claims a little: do the checks notice?"
+    )
+    mutants.add_argument(
+        "names", nargs="*", metavar="NAME", help="formulas, documents, or claims as 'ID (LABEL)' (all)"
+    )
+    mutants.add_argument("--json", type=Path, metavar="FILE", help="write everything that was found to FILE")
+    mutants.add_argument(
+        "--seed", type=_whole(0), default=0, metavar="N", help="seed of points and draws (0)"
+    )
+    mutants.add_argument("--jobs", type=_whole(1), metavar="N", help="number of processes (all cores)")
+    mutants.set_defaults(run=_mutants)
+
     errata = commands.add_parser("errata", help="errata sheet of a document")
     errata.add_argument("id", nargs="?", metavar="ID", help="one document (all)")
     errata.add_argument("--format", choices=("md", "latex"), default="md", help="Markdown (default) or LaTeX")
@@ -227,6 +240,41 @@ def _papers(arguments: argparse.Namespace) -> int:
     if unwritten is not None:
         raise unwritten
     return int(any(r.verdict is Verdict.UNDECIDED for records in reviewed.values() for r in records))
+
+
+def _mutants(arguments: argparse.Namespace) -> int:
+    from paper_checks.workers import load_meanwhile, terminal_progress
+
+    if arguments.json is not None:
+        _refuse_unwritable(arguments.json)
+    load_meanwhile()
+    from derivations import catalog
+    from paper_checks import mutants
+    from paper_checks.papers import documents
+
+    every = mutants.claim_names()
+    formulas, claims = ([], []) if arguments.names else (list(catalog()), list(every))
+    for name in arguments.names:
+        if name in documents():
+            claims += [claim for claim in every if claim.startswith(f"{name} (")]
+        elif name in every:
+            claims.append(name)
+        else:
+            formulas.append(_find(name).name)
+    found = mutants.try_mutants(
+        tuple(dict.fromkeys(formulas)),
+        tuple(dict.fromkeys(claims)),
+        seed=arguments.seed,
+        jobs=arguments.jobs,
+        progress=terminal_progress(),
+    )
+    unwritten = None
+    if arguments.json is not None:
+        unwritten = _write(mutants.report(*found, arguments.seed), arguments.json)
+    print(mutants.table(*found))
+    if unwritten is not None:
+        raise unwritten
+    return int(not all(finding.holds for findings in found for finding in findings))
 
 
 def _errata(arguments: argparse.Namespace) -> int:

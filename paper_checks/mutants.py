@@ -1,0 +1,499 @@
+"""Whether the checks would notice: every closed form and every true claim with one small error in it.
+
+A mutant of a closed form meets the measurements that the closed form agrees with; a mutant of a printed side meets
+the trials of its claim. What these do not tell from the original meets the definition, evaluated by balls at random
+points of the domain; that is counted apart, for it shows where an experiment is weak. What agrees there too must be
+proved equal to the original, or it survives: a hole in the checks.
+
+A mutant without a value at a point has first to face the other points. Where it has a value at none of them, or
+none of them refutes it and it is not proved equal, it is refuted all the same, since the original has a value there;
+that too is counted apart.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from itertools import islice
+from typing import Any
+
+import sympy as sp
+
+from derivations import Domain, Formula, catalog, find
+from derivations.machinery.enclosure import Unevaluable, decimal
+from numeric.monte_carlo import Estimate
+from paper_checks import verification
+from paper_checks.claim import AnyClaim, Claim, Definition, Inequality, Observation, Table
+from paper_checks.equality import proved_equal
+from paper_checks.experiments import Measurement
+from paper_checks.judgement import DIGITS, TRIALS
+from paper_checks.mutation import Mutant, mutants
+from paper_checks.papers import documents
+from paper_checks.refutation import DefinitionPoints, Measured, OriginalFailsError, Place
+from paper_checks.transcription import exact_point
+from paper_checks.workers import Progress, Task, run
+
+SCHEMA = "normquant.mutants/1"
+
+_WHILE_WITHOUT_VALUE = 100
+"""Points that are searched before what has no value at some point is refuted by that."""
+
+CLEAR = 100.0
+"""So many times beyond its threshold a kill is clear: no stronger one is looked for."""
+
+
+class Fate(StrEnum):
+    """What became of a mutant."""
+
+    MEASURED = "measured"
+    """Refuted by an experiment."""
+    ENCLOSED = "enclosed"
+    """Refuted by the definition, and by no experiment."""
+    WITHOUT_VALUE = "without value"
+    """Refuted by having no value where the original has one, and by nothing else."""
+    EQUIVALENT = "equivalent"
+    """Proved equal to the original."""
+    SURVIVED = "survived"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A mutant and what became of it.
+
+    Attributes
+    ----------
+    operator
+        The error.
+    text
+        The expression with the error.
+    fate
+        What became of it.
+    excess
+        How many times its distance is the threshold of the experiment; its distance from the definition, over one
+        plus the size of that, where no experiment saw it.
+    """
+
+    operator: str
+    text: str
+    fate: Fate
+    excess: float
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What became of all mutants of one expression.
+
+    Attributes
+    ----------
+    name
+        Of the formula or the claim.
+    counts
+        How many mutants met each fate.
+    weakest
+        The kill that was the closest call, of those by experiment where there are any.
+    listed
+        Every mutant that was not refuted by an experiment; without one, that was not refuted by the definition.
+    measured
+        Whether there was an experiment.
+    untouched
+        Why there are no mutants, where there cannot be any.
+    problem
+        Why the original itself does not pass.
+    """
+
+    name: str
+    counts: Mapping[Fate, int]
+    weakest: Outcome | None = None
+    listed: tuple[Outcome, ...] = ()
+    measured: bool = False
+    untouched: str = ""
+    problem: str = ""
+
+    @property
+    def total(self) -> int:
+        """The number of mutants."""
+        return sum(self.counts.values())
+
+    @property
+    def killed(self) -> int:
+        """How many were refuted."""
+        return sum(self.counts.get(f, 0) for f in (Fate.MEASURED, Fate.ENCLOSED, Fate.WITHOUT_VALUE))
+
+    @property
+    def holds(self) -> bool:
+        """Whether mutants were made and none survived, or none can be made."""
+        return (
+            not self.problem and not self.counts.get(Fate.SURVIVED, 0) and bool(self.total or self.untouched)
+        )
+
+
+# --- one expression ----------------------------------------------------------------------------------------
+
+
+def _finding(
+    name: str, original: sp.Expr, domain: Domain, measured: Sequence[Measured], definition: DefinitionPoints
+) -> Finding:
+    """What becomes of every mutant of an expression."""
+    try:
+        for place in measured:
+            if place.excess(original) > 0:
+                raise OriginalFailsError(f"refuted by the experiment at {place.evaluator.point}")
+        if not measured and not definition.agrees():
+            raise OriginalFailsError("there is no point where the original could be checked")
+        fates = [
+            (mutant, *_fate(mutant, original, domain, measured, definition))
+            for mutant in mutants(original, domain)
+        ]
+    except (OriginalFailsError, Unevaluable, ZeroDivisionError) as problem:
+        return Finding(name, {}, problem=str(problem))
+    seen = {Fate.MEASURED} if measured else {Fate.MEASURED, Fate.ENCLOSED}
+    kills = [k for k in fates if k[1] in (Fate.MEASURED, Fate.ENCLOSED)]
+    closest = min(kills, key=lambda k: (k[1] is not Fate.MEASURED, k[2]), default=None)
+    return Finding(
+        name,
+        Counter(fate for _, fate, _ in fates),
+        None if closest is None else _outcome(*closest),
+        tuple(_outcome(*found) for found in fates if found[1] not in seen),
+        measured=bool(measured),
+    )
+
+
+def _outcome(mutant: Mutant, fate: Fate, excess: float) -> Outcome:
+    text = sp.sstr(mutant.expression, order="none")  # to put terms in order SymPy would evaluate integrals
+    return Outcome(mutant.operator, text, fate, excess)
+
+
+def _fate(
+    mutant: Mutant,
+    original: sp.Expr,
+    domain: Domain,
+    measured: Sequence[Measured],
+    definition: DefinitionPoints,
+) -> tuple[Fate, float]:
+    """What becomes of one mutant, and by how much it was refuted."""
+    excesses: list[float | None] = []
+    for experiment in measured:
+        excesses.append(_excess(mutant.expression, experiment))
+        if (excesses[-1] or 0.0) > CLEAR:
+            break
+    if any(excesses):
+        return Fate.MEASURED, max(e for e in excesses if e)
+    for place in definition.places(0, definition.few):
+        excesses.append(_excess(mutant.expression, place))
+        if excesses[-1]:
+            return Fate.ENCLOSED, excesses[-1]
+    if all(e is None for e in excesses):
+        return Fate.WITHOUT_VALUE, 0.0
+    if proved_equal(original, mutant.expression, domain):
+        return Fate.EQUIVALENT, 0.0
+    further = definition.places(definition.few)
+    for place in islice(further, _WHILE_WITHOUT_VALUE) if None in excesses else further:
+        excesses.append(_excess(mutant.expression, place))
+        if excesses[-1]:
+            return Fate.ENCLOSED, excesses[-1]
+    return (Fate.WITHOUT_VALUE if None in excesses else Fate.SURVIVED), 0.0
+
+
+def _excess(expr: sp.Expr, place: Place) -> float | None:
+    """0 where the expression is not refuted, else by how much it is; None where it has no value."""
+    try:
+        return place.excess(expr)
+    except Unevaluable:
+        return None
+
+
+# --- formulas and claims -----------------------------------------------------------------------------------
+
+
+def mutate_formula(
+    formula: Formula, measurements: Sequence[Measurement], statistical: int, seed: int = 0
+) -> Finding:
+    """What becomes of the mutants of a closed form.
+
+    Parameters
+    ----------
+    formula
+        The formula.
+    measurements
+        What experiments found for it.
+    statistical
+        Number of Monte Carlo estimates that share the false-alarm probability of the run.
+    seed
+        Seed of the random points.
+    """
+    symbols = {str(getattr(s, "label", s)): s for s in formula.domain.sets}
+
+    def place(measurement: Measurement) -> Measured:
+        point = {symbols[name]: value for name, value in measurement.point.items() if name in symbols}
+        return Measured(
+            exact_point(point),
+            float(getattr(measurement.estimate, "value", measurement.estimate)),  # type: ignore[arg-type]
+            lambda value: verification.refutes(measurement, value, statistical),
+        )
+
+    def rank(measurement: Measurement) -> tuple[bool, int]:
+        """What refutes clearly comes first, then what is quick to evaluate."""
+        size = sum(len(v) if isinstance(v, tuple) else 1 for v in measurement.point.values())
+        return isinstance(measurement.estimate, Estimate), size
+
+    measured = [place(measurement) for measurement in sorted(measurements, key=rank)]
+    original, domain = formula.closed_form, formula.domain
+    definition = DefinitionPoints(formula.definition, original, domain, f"{seed}/{formula.name}")
+    return _finding(formula.name, original, domain, measured, definition)
+
+
+def mutate_claim(name: str, claim: AnyClaim, seed: int = 0) -> Finding:
+    """What becomes of the mutants of a printed side, of a gap, or of the digits of a table.
+
+    Parameters
+    ----------
+    name
+        What the claim is called.
+    claim
+        A claim that is true as printed.
+    seed
+        Seed of points and draws.
+    """
+    if isinstance(claim, Table):
+        return _mutate_digits(name, claim)
+    assert isinstance(claim, Claim | Inequality)
+    truth = claim.truth if isinstance(claim, Claim) else claim.gap
+    printed = claim.right if isinstance(claim, Claim) else claim.gap.conclusion
+    trials = claim.experiment(seed) if claim.experiment is not None else []
+    if printed == truth.definition and not trials:
+        return Finding(name, {}, untouched="the definition is the printed expression itself")
+    measured = [
+        Measured(
+            dict(trial.point),
+            trial.found.value if isinstance(trial.found, Estimate) else trial.found,
+            lambda value, trial=trial: trial.refutes(value, TRIALS),  # type: ignore[misc]
+        )
+        for trial in trials
+    ]
+    definition = DefinitionPoints(truth.definition, printed, truth.domain, f"{seed}/{name}")
+    return _finding(name, printed, truth.domain, measured, definition)
+
+
+def _mutate_digits(name: str, table: Table) -> Finding:
+    """Each digit one more or less, against the value that it should be rounded from."""
+    outcomes = []
+    for cell, printed, value in table.cells:
+        exact = sp.Rational(decimal(value.definition, {}, DIGITS))
+        exponent = int(Decimal(printed).as_tuple().exponent)
+        half = sp.Rational(10) ** exponent / 2
+        if abs(exact - sp.Rational(printed)) > half:
+            return Finding(name, {}, problem=f"{cell} is not rounded from its definition")
+        for place in range(len(Decimal(printed).as_tuple().digits) + 1):
+            for step in (1, -1):
+                wrong = sp.Rational(printed) + step * sp.Rational(10) ** (exponent + place)
+                excess = float(abs(exact - wrong) / half)
+                fate = Fate.ENCLOSED if excess > 1 else Fate.SURVIVED
+                outcomes.append(Outcome("digit", f"{cell}: {sp.N(wrong, DIGITS)}", fate, excess))
+    weakest = min(outcomes, key=lambda o: o.excess)
+    return Finding(name, Counter(o.fate for o in outcomes), weakest, tuple(outcomes))
+
+
+def claim_name(id: str, label: str) -> str:
+    """What a claim is called: ``paper (label)``."""
+    return f"{id} ({label})"
+
+
+def is_true(claim: AnyClaim) -> bool:
+    """Whether a claim stands as printed: it is neither introduced nor observed, false, nor true in a limit only.
+
+    No verdict is taken on trust: the definition has to agree with what is printed before mutants are made of it.
+    """
+    if isinstance(claim, Definition | Observation) or claim.cause is not None:
+        return False
+    return not isinstance(claim, Claim) or (claim.approximation is None and not claim.defines)
+
+
+# --- the run -----------------------------------------------------------------------------------------------
+
+
+def try_mutants(
+    formulas: Sequence[str] | None = None,
+    claims: Sequence[str] | None = None,
+    *,
+    seed: int = 0,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+    """What becomes of the mutants of formulas and of claims.
+
+    Parameters
+    ----------
+    formulas
+        Their names; the whole catalogue when None.
+    claims
+        Their names, ``paper (label)``; all that are true when None.
+    seed
+        Seed of the random points and of the draws.
+    jobs
+        Number of processes; all cores when None. No result depends on it.
+    progress
+        Called with the number of tasks done, their total, and the last one's name.
+
+    Returns
+    -------
+    tuple
+        One finding for each formula, and one for each claim, in their order.
+    """
+    formulas = tuple(catalog()) if formulas is None else formulas
+    claims = claim_names() if claims is None else claims
+    named = {name: find(name) for name in formulas}
+    measuring = [
+        task
+        for task in verification.tasks(named, seed)
+        if isinstance(task.key, tuple) and task.key[0] == "experiment"
+    ]
+    first = run([*measuring, *claim_tasks(claims, seed)], jobs, progress) if measuring or claims else {}
+    measurements = [m for task in measuring for m in first[task.key][0]]
+    second = run(formula_tasks(formulas, measurements, seed), jobs, progress) if formulas else {}
+    return (
+        tuple(second["mutants of formula", name] for name in formulas),
+        tuple(first["mutants of claim", name] for name in claims),
+    )
+
+
+def formula_tasks(formulas: Sequence[str], measurements: Sequence[Measurement], seed: int) -> list[Task]:
+    """One for each formula: all its mutants meet the same measurements."""
+    own = [m for m in measurements if m.formula in formulas]
+    statistical = sum(isinstance(m.estimate, Estimate) for m in own)
+    return [
+        Task(
+            ("mutants of formula", name),
+            f"mutants of {name}",
+            _mutate_catalogued,  # by name: on their way to another process expressions are simplified
+            (name, [m for m in own if m.formula == name], statistical, seed),
+        )
+        for name in formulas
+    ]
+
+
+def _mutate_catalogued(
+    name: str, measurements: Sequence[Measurement], statistical: int, seed: int
+) -> Finding:
+    return mutate_formula(find(name), measurements, statistical, seed)
+
+
+def claim_names() -> tuple[str, ...]:
+    """Every claim that is true as printed, document by document."""
+    return tuple(
+        claim_name(id, claim.label)
+        for id, document in documents().items()
+        for claim in document.claims
+        if is_true(claim)
+    )
+
+
+def claim_tasks(names: Sequence[str], seed: int) -> list[Task]:
+    """One for each claim."""
+    return [
+        Task(("mutants of claim", name), f"mutants of {name}", _mutate_named, (name, seed)) for name in names
+    ]
+
+
+def _mutate_named(name: str, seed: int) -> Finding:
+    named = {claim_name(id, c.label): c for id, document in documents().items() for c in document.claims}
+    return mutate_claim(name, named[name], seed)
+
+
+# --- the report ----------------------------------------------------------------------------------------
+
+
+def table(formulas: Sequence[Finding], claims: Sequence[Finding]) -> str:
+    """The findings as text: one line for each formula and each claim, totals, and every survivor."""
+    lines = []
+    for title, findings in (("formula", formulas), ("claim", claims)):
+        if findings:
+            lines += [*_lines(title, findings), ""]
+    found = [*formulas, *claims]
+    for finding in found:
+        lines += [f"{finding.name}: {finding.problem}"] if finding.problem else []
+        lines += [
+            f"{finding.name}: survived, {outcome.operator}: {outcome.text}"
+            for outcome in finding.listed
+            if outcome.fate is Fate.SURVIVED
+        ]
+    total = _total(found)
+    untouched = sum(bool(f.untouched) for f in found)
+    lines.append(
+        f"{_count(sum(total.values()), 'mutant')} of {_count(len(formulas), 'formula')} "
+        f"and {_count(len(claims), 'claim')}: "
+        f"{total[Fate.MEASURED]} refuted by experiments, {total[Fate.ENCLOSED]} by the definition alone, "
+        f"{total[Fate.WITHOUT_VALUE]} without a value; {total[Fate.EQUIVALENT]} proved equivalent, "
+        f"{total[Fate.SURVIVED]} survived; "
+        f"{untouched} without mutants, {sum(bool(f.problem) for f in found)} that do not pass themselves"
+    )
+    return "\n".join(lines)
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'s' if number != 1 else ''}"
+
+
+def _total(findings: Sequence[Finding]) -> Counter[Fate]:
+    total: Counter[Fate] = Counter()
+    for finding in findings:
+        total.update(finding.counts)
+    return total
+
+
+def _lines(title: str, findings: Sequence[Finding]) -> list[str]:
+    width = max(len(title), *(len(f.name) for f in findings))
+    header = (
+        f"{title:{width}}  mutants  killed  by definition alone  no value  equivalent  survived  weakest kill"
+    )
+    lines = [header, "-" * len(header)]
+    for f in findings:
+        cells = (f.total, f.killed, *(f.counts.get(fate, 0) for fate in _COLUMNS))
+        numbers = "  ".join(f"{c:{w}}" for c, w in zip(cells, (7, 6, 19, 8, 10, 8), strict=True))
+        lines.append(f"{f.name:{width}}  {numbers}  {_weakest(f)}")
+    return lines
+
+
+_COLUMNS = (Fate.ENCLOSED, Fate.WITHOUT_VALUE, Fate.EQUIVALENT, Fate.SURVIVED)
+
+
+def _weakest(finding: Finding) -> str:
+    if finding.problem or finding.untouched:
+        return finding.problem or finding.untouched
+    if finding.weakest is None:
+        return "none"
+    size, operator = finding.weakest.excess, finding.weakest.operator
+    if finding.weakest.fate is Fate.MEASURED:
+        shown = f"over {CLEAR:g}" if size > CLEAR else f"{size:.2g}"
+        return f"{shown} times the threshold, {operator}"
+    return f"{size:.2g} off, {operator}"
+
+
+def report(formulas: Sequence[Finding], claims: Sequence[Finding], seed: int) -> dict[str, Any]:
+    """The findings as JSON data, schema ``normquant.mutants/1``."""
+    return {
+        "schema": SCHEMA,
+        "seed": seed,
+        "formulas": list(map(_data, formulas)),
+        "claims": list(map(_data, claims)),
+    }
+
+
+def _data(finding: Finding) -> dict[str, Any]:
+    return {
+        "name": finding.name,
+        "measured": finding.measured,
+        "untouched": finding.untouched,
+        "problem": finding.problem,
+        "counts": {str(fate): finding.counts.get(fate, 0) for fate in Fate},
+        "weakest": None if finding.weakest is None else _outcome_data(finding.weakest),
+        "listed": list(map(_outcome_data, finding.listed)),
+    }
+
+
+def _outcome_data(outcome: Outcome) -> dict[str, Any]:
+    excess = outcome.excess if math.isfinite(outcome.excess) else None
+    return {"operator": outcome.operator, "mutant": outcome.text, "fate": str(outcome.fate), "excess": excess}
