@@ -146,11 +146,18 @@ class ErrorDraws:
     def observe(self, z: Array, point: int, out: Array) -> None:
         sigma, delta, scale = self.parameters[point]
         widening = 1.0 if self.plain else _WIDENING[self.distribution]
-        w = widening * sigma * z[0]
-        np.square(w - scale * np.sign(w) * (np.abs(w) > delta), out=out[0])
+        w = out[0]
+        np.multiply(z[0], widening * sigma, out=w)
+        above, below = w > delta, w < -delta
+        w -= scale * above
+        w += scale * below
+        np.square(w, out=w)
         if widening != 1:
-            narrow, wide = (_log_density(v, self.distribution) for v in (widening * z[0], z[0]))
-            out[0] *= widening * np.exp(narrow - wide)
+            weight = _log_density(widening * z[0], self.distribution)
+            weight -= _log_density(z[0], self.distribution)
+            np.exp(weight, out=weight)
+            w *= weight
+            w *= widening
 
 
 def sign_moments(

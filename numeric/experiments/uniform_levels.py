@@ -8,13 +8,23 @@ from itertools import pairwise
 import numpy as np
 
 from numeric.experiments import any_law, ternary
-from numeric.experiments.dorefa import quantise
 from numeric.experiments.integrals import nearest_levels
 from numeric.sampling.estimates import Array, Estimate, Moments
 
 
-def nearest_level(weights: Array, largest: float, bits: int) -> Array:
-    """The nearest of ``2**bits`` levels from ``-largest`` to ``largest``; beyond the ends, the end.
+def nearest_level(weights: Array, largest: float, bits: int, out: Array | None = None) -> Array:
+    """The nearest of ``2**bits`` levels from ``-largest`` to ``largest``; beyond the ends, the end; ties go to even.
+
+    Parameters
+    ----------
+    weights
+        Of any shape.
+    largest
+        The largest level, positive.
+    bits
+        Number of bits, at least 1.
+    out
+        Where the result is written.
 
     Examples
     --------
@@ -23,7 +33,17 @@ def nearest_level(weights: Array, largest: float, bits: int) -> Array:
     """
     if not largest > 0:
         raise ValueError(f"largest must be positive, got {largest}")
-    return np.asarray(largest * quantise(np.clip(weights / largest, -1.0, 1.0), bits))
+    if bits < 1:
+        raise ValueError(f"bits must be at least 1, got {bits}")
+    half_steps = (2**bits - 1) / 2
+    place = np.divide(weights, largest, out=out)
+    np.clip(place, -1.0, 1.0, out=place)
+    place += 1.0
+    place *= half_steps
+    np.rint(place, out=place)
+    place *= largest / half_steps
+    place -= largest
+    return place
 
 
 @dataclass(frozen=True)
@@ -64,7 +84,7 @@ class LevelDraws:
             z *= self.sigma
 
     def observe(self, z: Array, point: int, out: Array) -> None:
-        out[0] = nearest_level(z[0], self.largest, self.bits[point])
+        nearest_level(z[0], self.largest, self.bits[point], out[0])
         np.square(out[0], out=out[1])
 
 

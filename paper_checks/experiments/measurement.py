@@ -9,7 +9,7 @@ from numeric.instruments.bounded import Bounded
 from numeric.sampling.engine import Draws
 from numeric.sampling.estimates import Estimate, Moments
 
-COMPARISONS = 1000
+COMPARISONS = 200
 """Statistical comparisons that may share the false-alarm probability of a run."""
 
 RESOLUTION = 1e-3

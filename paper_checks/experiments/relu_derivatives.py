@@ -55,6 +55,6 @@ def _by_quadrature(gamma: float, beta: float) -> Experiment:
 def experiments() -> tuple[AnyExperiment, ...]:
     """Those of this subject."""
     return (
-        _by_draws(-0.8, 0.08),
+        _by_draws(-0.8, 0.32),
         *(_by_quadrature(*point) for point in ((-0.7, -2.1), (1.3, 0.9), (-0.8, 2.0))),
     )
