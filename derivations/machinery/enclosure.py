@@ -417,7 +417,9 @@ class Evaluator:
         return self.function(type(expr).__name__, self.evaluate(expr.args[0], env))
 
     def _phi(self, expr: sp.Expr, env: Environment) -> Any:
-        return self.evaluate(sp.exp(-(expr.args[0] ** 2) / 2) / sp.sqrt(2 * sp.pi), env)
+        square = self.power(self.evaluate(expr.args[0], env), sp.Integer(2))
+        scale = self.power(self.numbers.pi() * self.numbers.rational(sp.Integer(2)), sp.Rational(-1, 2))
+        return self.function("exp", -(square * self.numbers.rational(sp.Rational(1, 2)))) * scale
 
     def _Phi(self, expr: sp.Expr, env: Environment) -> Any:
         x = self.evaluate(expr.args[0], env)
@@ -569,10 +571,8 @@ class Evaluator:
             if smooth == 0:
                 continue
 
-            def slope(z: Any, smooth: sp.Expr = smooth) -> Any:
-                return _slope(self.evaluate(smooth, self.bound(env, {variable: z})))
-
-            total = total + self.numbers.integrate(slope, left, right)
+            integrand = self._integrand(smooth, variable, env)
+            total = total + self.numbers.integrate(lambda z: _slope(integrand(z)), left, right)  # noqa: B023
             for place, edge, sign in ((right, stop, 1), (left, start, -1)):
                 if edge is not None:  # a cut stays where it is
                     height = self.evaluate(smooth, self.bound(rest, {variable: place}))
@@ -610,9 +610,33 @@ class Evaluator:
             return self.numbers.rational(sp.S.Zero)
         if not is_entire(function, variable):  # across a branch point quadrature with balls is silently wrong
             raise Unevaluable(f"the integrand may not be analytic: {function}")
-        return self.numbers.integrate(
-            lambda z: self.evaluate(function, self.bound(env, {variable: z})), low, high
-        )
+        return self.numbers.integrate(self._integrand(function, variable, env), low, high)
+
+    def _integrand(self, function: sp.Expr, variable: Any, env: Environment) -> Callable[[Any], Any]:
+        """The function of the variable alone: what does not depend on it gets a name, and is evaluated once."""
+        inner = self.bound(env, {variable: None})
+
+        def name(constant: sp.Expr) -> sp.Expr:
+            symbol = sp.Dummy(real=True)
+            inner[symbol] = self.evaluate(constant, env)
+            return symbol
+
+        def hold(node: sp.Expr) -> sp.Expr:
+            if not node.has(variable):
+                return name(node)
+            if isinstance(node, sp.Add | sp.Mul):
+                moving = [arg for arg in node.args if arg.has(variable)]
+                constant = node.func(*[arg for arg in node.args if not arg.has(variable)])
+                rest = [] if constant == node.identity else [name(constant)]
+                return node.func(*rest, *map(hold, moving))
+            if isinstance(node, sp.Pow) and node.exp.is_Rational:
+                return hold(node.base) ** node.exp
+            if isinstance(node, sp.exp | phi | Phi):
+                return node.func(hold(node.args[0]))
+            return node
+
+        held = hold(function)
+        return lambda z: self.evaluate(held, {**inner, variable: z})
 
     def _branch(self, function: sp.Expr, variable: Any, env: Environment) -> sp.Expr:
         """The smooth expression that the integrand is around the point of the environment."""
