@@ -83,6 +83,7 @@ class NormalDraws:
     statistics: int
     function: Callable[[Array], object]
     points = 1
+    source = "normal"
 
     def fill(self, rng: np.random.Generator, z: Array) -> None:
         rng.standard_normal(out=z)

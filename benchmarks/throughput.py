@@ -36,6 +36,7 @@ class SecondMomentDraws:
 
     dimension = 1
     points = 1
+    source = "normal"
     statistics = 1
 
     def fill(self, rng: np.random.Generator, z: Array) -> None:

@@ -37,7 +37,7 @@ class Audit:
     values
         The largest error of each fast value; none where formulas were chosen, or without python-flint.
     mutants
-        What became of formulas and claims with small errors in them.
+        What became of formulas with small errors in them; ``normquant mutants`` does the same with claims.
     """
 
     seed: int
@@ -95,7 +95,7 @@ def audit(
     ids = tuple(documents()) if whole else ()
     plans = verification.plans(formulas, seed) | review.plans(ids, seed)
     if whole:
-        plans |= _values() | mutants.claim_plans(mutants.claim_names(), seed)
+        plans |= _values()
     found = run(plans, executor, progress=progress, store=store)
     measurements = verification.measured(found)
     found |= run(mutants.formula_plans(tuple(formulas), measurements, seed), executor, progress=progress)

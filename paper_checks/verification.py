@@ -6,7 +6,7 @@ import json
 import math
 import platform
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Set
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -23,7 +23,7 @@ from derivations.ternary import Distribution
 from numeric.instruments.bounded import Bounded
 from numeric.sampling.checkpoint import write_aside
 from numeric.sampling.engine import sampling
-from numeric.sampling.estimates import FALSE_ALARM, POWER, Estimate
+from numeric.sampling.estimates import FALSE_ALARM, POWER, Estimate, Moments
 from numeric.sampling.executors import Plan, run, single
 from paper_checks.experiments import AnyExperiment, Experiment, Measurement, Sampled, experiments
 from paper_checks.experiments.measurement import COMPARISONS
@@ -117,19 +117,29 @@ def measuring_plans(formulas: Mapping[str, Formula], seed: int) -> dict[Hashable
     chosen = [(s, e) for s, e in enumerate(experiments()) if set(e.formulas) & set(formulas)]
     chosen.sort(key=lambda item: not isinstance(item[1], Sampled))
     return {
-        ("experiment", stream, experiment.formulas[0]): _measuring(experiment, seed, stream)
+        ("experiment", stream, experiment.formulas[0]): _measuring(experiment, set(formulas), seed, stream)
         for stream, experiment in chosen
     }
 
 
-def _measuring(experiment: AnyExperiment, seed: int, stream: int) -> Plan[list[Measurement]]:
+def _measuring(
+    experiment: AnyExperiment, wanted: Set[str], seed: int, stream: int
+) -> Plan[list[Measurement]]:
     if isinstance(experiment, Experiment):
         return (yield from single(_run, stream, seed))  # by number, since closures cannot be sent
-    found = yield from sampling(experiment.draws, experiment.excess, seed=seed, stream=stream)
+
+    def excess(point: int, moments: Moments, share: float) -> float:
+        tests = experiment.measurements(point, moments, share)
+        if not any(m.formula in wanted for m in tests):  # a point that others share draws with
+            return 0.0
+        return experiment.excess(point, moments, share)
+
+    found = yield from sampling(experiment.draws, excess, seed=seed, stream=stream)
     return [
         m
         for point, (moments, share) in enumerate(found)
         for m in experiment.measurements(point, moments, share)
+        if m.formula in wanted
     ]
 
 

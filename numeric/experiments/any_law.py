@@ -54,6 +54,7 @@ class TernaryDraws:
     """
 
     delta: float
+    source = "logistic"
     dimension = 1
     points = 1
     statistics = 2

@@ -265,6 +265,7 @@ class BatchDraws:
     m: int
     mu: float
     sigma: float
+    source = "normal"
     points = 1
     statistics = 1
 

@@ -49,6 +49,7 @@ class TernaryLayerDraws:
 
     n_in: int
     batch: int
+    source = "ternary layer"
     points = 1
     statistics = 1
 
@@ -104,6 +105,7 @@ class PoolingDraws:
 
     shift: float
     kernel: int
+    source = "normal"
     points = 1
     statistics = 1
 
@@ -132,6 +134,7 @@ class LinearNetworkDraws:
 
     widths: tuple[int, ...]
     variances: tuple[float, ...]
+    source = "normal"
     points = 1
     statistics = 1
 

@@ -21,6 +21,7 @@ class ReluDraws:
     """
 
     affine: tuple[tuple[float, float], ...]
+    source = "normal"
     dimension = 1
     statistics = 3
 
@@ -46,6 +47,7 @@ class PieceDraws:
     """What z in (-a, 0) adds to the first and to the second moment of ReLU(z + a), and z^2 in (0, a)."""
 
     a: float
+    source = "normal"
     dimension = 1
     statistics = 3
     points = 1

@@ -36,6 +36,7 @@ class DerivativeDraws:
     """
 
     affine: tuple[tuple[float, float], ...]
+    source = "normal"
     dimension = 1
     statistics = 5
 

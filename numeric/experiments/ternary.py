@@ -12,7 +12,9 @@ from scipy.optimize import brentq, minimize_scalar
 
 from numeric.sampling.estimates import Array, Estimate, Moments
 
-DISTRIBUTIONS = ("uniform", "gaussian", "laplace")
+SOURCES = {"uniform": "uniform", "gaussian": "normal", "laplace": "laplace"}
+"""What is drawn for weights of each distribution, with variance 1."""
+DISTRIBUTIONS = tuple(SOURCES)
 
 
 def _require(distribution: str, sigma: float, delta: float = 0.0) -> None:
@@ -62,6 +64,10 @@ class TernaryDraws:
     def __post_init__(self) -> None:
         for sigma, delta in self.parameters:
             _require(self.distribution, sigma, delta)
+
+    @property
+    def source(self) -> str:
+        return SOURCES[self.distribution]
 
     @property
     def dimension(self) -> int:
@@ -131,6 +137,10 @@ class ErrorDraws:
     def __post_init__(self) -> None:
         for sigma, delta, _ in self.parameters:
             _require(self.distribution, sigma, delta)
+
+    @property
+    def source(self) -> str:
+        return SOURCES[self.distribution]
 
     @property
     def dimension(self) -> int:

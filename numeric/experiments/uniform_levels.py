@@ -55,7 +55,7 @@ class LevelDraws:
     distribution
         One of :data:`numeric.experiments.ternary.DISTRIBUTIONS`, or ``"logistic"``, of scale 1.
     sigma
-        Standard deviation of the weights; not used for the logistic law.
+        Standard deviation of the weights; 1 for the logistic law of scale 1.
     largest
         The largest level, positive.
     bits
@@ -67,6 +67,10 @@ class LevelDraws:
     largest: float
     bits: tuple[int, ...]
     statistics = 2
+
+    @property
+    def source(self) -> str:
+        return ternary.SOURCES.get(self.distribution, self.distribution)
 
     @property
     def dimension(self) -> int:
@@ -81,10 +85,10 @@ class LevelDraws:
             any_law.fill(rng, z)
         else:
             ternary.fill(rng, self.distribution, z)
-            z *= self.sigma
 
     def observe(self, z: Array, point: int, out: Array) -> None:
-        nearest_level(z[0], self.largest, self.bits[point], out[0])
+        np.multiply(z[0], self.sigma, out=out[0])
+        nearest_level(out[0], self.largest, self.bits[point], out[0])
         np.square(out[0], out=out[1])
 
 

@@ -198,6 +198,10 @@ class _Controlled:
     statistics = 1
 
     @property
+    def source(self) -> str:
+        return self.draws.source
+
+    @property
     def dimension(self) -> int:
         return self.draws.dimension
 

@@ -7,6 +7,7 @@ bit, for any number of workers and any order in which they finish. Nothing grows
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -35,13 +36,18 @@ class Draws(Protocol):
 
     Attributes
     ----------
+    source
+        What is drawn, in a word: draws of the same source and dimension can be shared.
     dimension
         How many numbers one draw consists of.
     points
         How many parameter values share the draws.
     statistics
-        How many statistics are observed of a draw at each of them.
+        How many statistics are observed of a draw, at most, at each of them.
     """
+
+    @property
+    def source(self) -> str: ...
 
     @property
     def dimension(self) -> int: ...
@@ -57,6 +63,58 @@ class Draws(Protocol):
 
     def observe(self, z: Array, point: int, out: Array) -> None:
         """Write the statistics at a parameter value into out, of shape (statistics, n); z stays as it is."""
+
+
+@dataclass(frozen=True)
+class Together:
+    """Several observers of the same draws, which come from one source.
+
+    Parameters
+    ----------
+    parts
+        At least one; their points follow one another.
+    """
+
+    parts: tuple[Draws, ...]
+
+    def __post_init__(self) -> None:
+        if len({(part.source, part.dimension) for part in self.parts}) != 1:
+            raise ValueError(f"parts must have one source and dimension, got {self.parts}")
+
+    @property
+    def source(self) -> str:
+        return self.parts[0].source
+
+    @property
+    def dimension(self) -> int:
+        return self.parts[0].dimension
+
+    @property
+    def points(self) -> int:
+        return sum(part.points for part in self.parts)
+
+    @property
+    def statistics(self) -> int:
+        return max(part.statistics for part in self.parts)
+
+    def part_of(self, point: int) -> tuple[Draws, int]:
+        """The part that a point belongs to, and its number there."""
+        for part in self.parts:
+            if point < part.points:
+                return part, point
+            point -= part.points
+        raise IndexError(point)
+
+    def fill(self, rng: np.random.Generator, z: Array) -> None:
+        self.parts[0].fill(rng, z)
+
+    def observe(self, z: Array, point: int, out: Array) -> None:
+        part, number = self.part_of(point)
+        part.observe(z, number, out)
+
+
+def _statistics(draws: Draws, point: int) -> int:
+    return draws.part_of(point)[0].statistics if isinstance(draws, Together) else draws.statistics
 
 
 def block_size(draws: Draws) -> int:
@@ -75,15 +133,16 @@ def chunk(
     """Moments at some of the points, over consecutive blocks."""
     size = block_size(draws) // PIECES
     z = np.empty((draws.dimension, size))
-    out, square = np.empty((draws.statistics, size)), np.empty(size)
+    room, square = np.empty((draws.statistics, size)), np.empty(size)
+    outs = [room[: _statistics(draws, point)] for point in points]
     found: list[list[Moments]] = [[] for _ in points]
     for block in range(first, first + blocks):
         rng = generator(seed, stream, block)
         start = rng.random()
-        parts = [_Block(draws.statistics, size) for _ in points]
+        parts = [_Block(len(out), size) for out in outs]
         for piece in range(PIECES):
             draws.fill(rng, z)
-            for part, point in zip(parts, points, strict=True):
+            for part, point, out in zip(parts, points, outs, strict=True):
                 draws.observe(z, point, out)
                 part.add(piece, out, square)
         for moments, part in zip(found, parts, strict=True):

@@ -18,13 +18,19 @@ from paper_checks.experiments import (
     ternary,
     uniform_levels,
 )
-from paper_checks.experiments.measurement import AnyExperiment, Experiment, Measurement, Sampled
+from paper_checks.experiments.measurement import AnyExperiment, Experiment, Measurement, Sampled, shared
 
 __all__ = ["AnyExperiment", "Experiment", "Measurement", "Sampled", "experiments"]
 
 
 @cache
 def experiments() -> tuple[AnyExperiment, ...]:
-    """All experiments, in the order of their streams."""
+    """All experiments, in the order of their streams; those that draw the same share their draws."""
     subjects = (relu, batchnorm, ternary, pact, relu_derivatives, limits, uniform_levels, any_law)
-    return tuple(e for subject in subjects for e in subject.experiments())
+    every = [e for subject in subjects for e in subject.experiments()]
+    sources: dict[tuple[str, int], list[Sampled]] = {}
+    for experiment in every:
+        if isinstance(experiment, Sampled):
+            draws = experiment.draws
+            sources.setdefault((draws.source, draws.dimension), []).append(experiment)
+    return (*map(shared, sources.values()), *(e for e in every if isinstance(e, Experiment)))

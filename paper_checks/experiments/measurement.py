@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from numeric.instruments.bounded import Bounded
-from numeric.sampling.engine import Draws
+from numeric.sampling.engine import Draws, Together
 from numeric.sampling.estimates import Estimate, Moments
 
 COMPARISONS = 200
@@ -120,6 +120,18 @@ class Sampled:
         """The coarsest resolution at a point over the one that is asked for."""
         estimates = [m.estimate for m in self.measurements(point, moments, share)]
         return max(e.resolution(COMPARISONS) for e in estimates if isinstance(e, Estimate)) / RESOLUTION
+
+
+def shared(experiments: Sequence[Sampled]) -> Sampled:
+    """The same experiments on the same draws, which come from one source."""
+    places = [(e, number) for e in experiments for number in range(e.draws.points)]
+
+    def measurements(point: int, moments: Moments, share: float) -> list[Measurement]:
+        experiment, number = places[point]
+        return experiment.measurements(number, moments, share)
+
+    formulas = tuple(dict.fromkeys(name for e in experiments for name in e.formulas))
+    return Sampled(formulas, Together(tuple(e.draws for e in experiments)), measurements)
 
 
 AnyExperiment = Experiment | Sampled

@@ -53,7 +53,7 @@ def _relu(affine: tuple[tuple[float, float], ...], special: Mapping[int, str]) -
 def _relu_by_quadrature(gamma: float, beta: float, special: str = "") -> Experiment:
     """Integrals over the density with a bound; also where the gate is almost always closed or open."""
     # the recurrence holds integrals, which take time to evaluate, and cancel far out
-    orders = {1: "second_moment", 2: "third_moment"} if special else {}
+    orders = {1: "second_moment", 2: "third_moment"} if special == "0" else {}
     at_special = [f"relu.{name}_at_{special}" for name in _AT_SPECIAL_POINTS] if special else []
 
     def run(seed: int, stream: int) -> list[Measurement]:

@@ -66,6 +66,7 @@ class InverseDeviationDraws:
 
     dimension = 16
     points = 1
+    source = "normal"
     statistics = 3
 
     def fill(self, rng: np.random.Generator, z: Array) -> None:

@@ -11,7 +11,7 @@ import pytest
 from numeric.experiments.relu import ReluDraws
 from numeric.experiments.ternary import DISTRIBUTIONS, TernaryDraws
 from numeric.sampling import engine
-from numeric.sampling.engine import block_size, sample
+from numeric.sampling.engine import Together, block_size, sample
 from numeric.sampling.estimates import Array, DependentDraws, Moments
 from numeric.sampling.executors import run
 
@@ -23,6 +23,7 @@ class SquareDraws:
     scale: float = 1.0
     dimension = 1
     points = 1
+    source = "normal"
     statistics = 1
 
     def fill(self, rng: np.random.Generator, z: Array) -> None:
@@ -55,6 +56,17 @@ def test_points_share_their_draws() -> None:
     (alone,) = sample(ReluDraws(((2.0, 0.0),)), 10**6, seed=0)
     assert np.array_equal(together[1].mean, alone.mean)
     assert together[1].mean[1] == pytest.approx(2 * together[0].mean[1], rel=1e-15)
+
+
+def test_observers_of_one_source_share_their_draws() -> None:
+    relu, weights = ReluDraws(((1.0, 0.2), (-2.0, 0.1))), TernaryDraws("gaussian", ((1.5, 0.5),))
+    together = sample(Together((relu, SquareDraws(), weights)), 10**6, seed=3)
+    alone = [m for draws in (relu, SquareDraws(), weights) for m in sample(draws, 10**6, seed=3)]
+    for one, other in zip(together, alone, strict=True):
+        assert np.array_equal(one.mean, other.mean)
+        assert np.array_equal(one.scatter, other.scatter)
+    with pytest.raises(ValueError, match="parts must have one source"):
+        Together((relu, TernaryDraws("uniform", ((1.0, 0.5),))))
 
 
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
