@@ -43,8 +43,9 @@ def forward(x: np.clongdouble, alpha: np.clongdouble, bits: int, side: int = 1) 
     if bits < 1:
         raise ValueError(f"bits must be at least 1, got {bits}")
     steps = 2**bits - 1
-    scaled = steps * clip(x, alpha, side) / alpha
-    rounded = np.rint(scaled.real) + np.clongdouble(1j) * scaled.imag
+    clipped = clip(x, alpha, side)
+    # a complex quotient is a product with a reciprocal, which misses ties
+    rounded = np.rint(steps * clipped.real / alpha.real) + np.clongdouble(1j) * (steps * clipped / alpha).imag
     return np.clongdouble(alpha * rounded / steps)
 
 

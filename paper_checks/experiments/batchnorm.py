@@ -118,6 +118,7 @@ def experiments() -> tuple[AnyExperiment, ...]:
         _batchnorm(5, 0.0),
         _batchnorm(32, 1e-5),
         _batchnorm(8, 0.5),
+        _batchnorm(6, 4.0),  # eps larger than any variance of the batch
         _inference(),
         _running_variance(8, 1.1),
         _running_variance_by_cubature(32, 1.1),

@@ -18,9 +18,15 @@ def _pact(bits: int) -> Experiment:
         steps = 2**bits - 1
         shares = [share + 0.01 * rng.uniform() for share in (-0.4, 0.1, 0.37, 0.62, 0.93, 1.7)]
         shares += [(k + 0.5 + d) / steps for k in {0, steps // 2, steps - 1} for d in (-1e-6, 1e-6)]
-        for share in shares:
-            alpha = float(rng.uniform(0.5, 3.0))
-            x = float(alpha * share)
+        places = [(share * alpha, alpha) for share in shares for alpha in [float(rng.uniform(0.5, 3.0))]]
+        # next to the kinks, at a small clipping level, and where rounding ties, in numbers that divide exactly
+        places += [
+            (-0.01, 1.5),
+            (1.515, 1.5),
+            (0.004, 0.01),
+            *(((k + 0.5) / 4, steps / 4) for k in (0, steps - 1)),
+        ]
+        for x, alpha in places:
             calibrated, original = pact.grad_alpha(x, alpha, bits), pact.grad_alpha_original(x, alpha)
             here = np.clongdouble(x), np.clongdouble(alpha)
             values = (
