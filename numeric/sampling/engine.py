@@ -17,12 +17,14 @@ from numeric.sampling.executors import Call, Plan, Round
 
 PIECE = 1 << 15
 """Numbers drawn at a time: with what is computed from them, they stay in the cache of a core."""
-PIECES = 8
+PIECES = 32
 """Pieces of one block, which has one stream."""
-CHUNK = 16
+CHUNK = 4
 """Blocks of one call of a worker."""
 LANE = 1 << 13
 """Numbers in one inner product: in longer ones BLAS uses its threads, and their number changes the rounding."""
+CANCELLATION = 1e-4
+"""Where a variance is smaller than this share of the squared mean, sums are taken about the mean, in one more pass."""
 FIRST_LOOK = 8
 """Chunks before the first look at the resolution."""
 GROWTH = 1.125
@@ -151,40 +153,50 @@ def chunk(
 
 
 class _Block:
-    """Moments of the pieces of one block, all of the same size, put together once at its end."""
+    """Moments of the pieces of one block, all of the same size, put together once at its end.
+
+    The first piece is centred, and tells whether the others have to be: elsewhere products about zero do as well.
+    """
 
     def __init__(self, statistics: int, size: int) -> None:
         self.size = size
         self.means = np.empty((PIECES, statistics))
-        self.scatters = np.empty((PIECES, statistics, statistics))
+        self.products = np.empty((PIECES, statistics, statistics))
         self.powers: Powers | None = None
-        self.ones = np.ones(min(size, LANE))
+        self.far_from_zero = True
+        self.lane = min(size, LANE)
 
     def add(self, piece: int, out: Array, square: Array) -> None:
         """Add a piece; what it holds is overwritten."""
-        lanes = out.reshape(len(out), -1, self.ones.size)
-        mean = np.vecdot(lanes, self.ones).sum(axis=1) / self.size
-        for i, row in enumerate(out):
-            np.subtract(row, mean[i], out=row)
+        mean = np.divide(np.add.reduce(out, axis=1), self.size, out=self.means[piece])
+        lanes = out.reshape(len(out), -1, self.lane)
+        if self.far_from_zero:
+            np.subtract(out, mean[:, None], out=out)
+        products = self.products[piece]
+        for i, row in enumerate(lanes):
             for j in range(i + 1):
-                self.scatters[piece, i, j] = self.scatters[piece, j, i] = np.vecdot(lanes[i], lanes[j]).sum()
-        self.means[piece] = mean
+                products[i, j] = products[j, i] = np.add.reduce(np.vecdot(row, lanes[j]))
         if piece == 0:
             self.powers = self._powers(mean, lanes, square.reshape(lanes.shape[1:]))
+            self.far_from_zero = bool(np.any(self.powers.second < CANCELLATION * self.size * mean**2))
 
     def _powers(self, mean: Array, lanes: Array, square: Array) -> Powers:
-        third, fourth = np.empty_like(mean), np.empty_like(mean)
+        second, third, fourth = (np.empty_like(mean) for _ in range(3))
         for i, centred in enumerate(lanes):
             np.square(centred, out=square)
+            second[i] = square.sum()
             third[i], fourth[i] = np.vecdot(centred, square).sum(), np.vecdot(square, square).sum()
-        return Powers(self.size, mean, np.diag(self.scatters[0]).copy(), third, fourth)
+        return Powers(self.size, mean, second, third, fourth)
 
     def moments(self, start: float) -> Moments:
         """Of the whole block, whose stream starts with this number."""
         assert self.powers is not None
+        if not self.far_from_zero:
+            rest = self.means[1:]
+            self.products[1:] -= self.size * rest[:, :, None] * rest[:, None, :]
         mean = self.means.mean(axis=0)
         deviations = self.means - mean
-        scatter = self.scatters.sum(axis=0) + self.size * np.einsum("pi,pj->ij", deviations, deviations)
+        scatter = self.products.sum(axis=0) + self.size * np.einsum("pi,pj->ij", deviations, deviations)
         return Moments(
             PIECES * self.size, mean, scatter, 1, np.zeros_like(mean), self.powers, np.array([start])
         )

@@ -141,7 +141,7 @@ class Moments:
     between
         Sums of squares of the deviations of the means of blocks, shape (s,).
     powers
-        Moments up to order four, of the first eighth of every block.
+        Moments up to order four, of the first piece of every block, one in 32 draws.
     starts
         The lowest of the numbers with which the streams of blocks start, in order, ``STARTS`` at most.
     """
