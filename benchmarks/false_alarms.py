@@ -25,6 +25,7 @@ from numeric.sampling import engine
 from numeric.sampling.estimates import FALSE_ALARM, Estimate
 from numeric.sampling.executors import run
 from paper_checks.experiments import Measurement, Sampled, experiments
+from paper_checks.verification import closed_form
 
 LEVELS = (1e-6, 1e-4, 1e-2, 1e-1)
 """Probabilities of an accusation in one run."""
@@ -65,13 +66,13 @@ def sampled() -> list[tuple[int, Sampled]]:
 
 def alarms(kind: str, seed: int) -> tuple[int, list[bool]]:
     """How many comparisons one run makes, and whether one of them is an accusation at each level."""
-    engine.PIECE, engine.CHUNK, engine.FIRST_LOOK = PIECE, 1, 4
+    engine.PIECE, engine.PIECES, engine.CHUNK, engine.FIRST_LOOK = PIECE, 8, 1, 4
     found = list((fixed_run if kind == "fixed" else sequential_run)(seed))
     accused = [False] * len(LEVELS)
     for measurement in found:
         estimate = measurement.estimate
         assert isinstance(estimate, Estimate)
-        true = closed_form(measurement)
+        true = true_value(measurement)
         for number, level in enumerate(LEVELS):
             at_level = dataclasses.replace(estimate, share=estimate.share * level / FALSE_ALARM)
             accused[number] |= at_level.refutes(true, len(found))
@@ -81,14 +82,11 @@ def alarms(kind: str, seed: int) -> tuple[int, list[bool]]:
 _KNOWN: dict[tuple[object, ...], float] = {}
 
 
-def closed_form(measurement: Measurement) -> float:
-    """Its value at the point of a measurement, which is the same in every run."""
+def true_value(measurement: Measurement) -> float:
+    """The closed form at the point of a measurement, which is the same in every run."""
     key = (measurement.formula, *sorted(measurement.point.items()))
     if key not in _KNOWN:
-        formula = catalog()[measurement.formula]
-        names = {str(symbol) for symbol in formula.domain.sets}
-        point = {name: value for name, value in measurement.point.items() if name in names}
-        _KNOWN[key] = float(formula.evaluate(17, **point))
+        _KNOWN[key] = closed_form(catalog()[measurement.formula], measurement)
     return _KNOWN[key]
 
 

@@ -236,7 +236,7 @@ def thresholds(points: int, dtype: Any) -> tuple[Array, Array]:
 
 def thresholds_of_uniform(points: int, dtype: Any) -> tuple[Array, Array]:
     """Threshold and standard deviation, where some weights survive; many thresholds next to the end of the support."""
-    delta, sigma = thresholds(points, dtype)
+    delta, sigma = thresholds(3 * points // 2, dtype)
     rng = np.random.default_rng(1)
     end = np.sqrt(np.longdouble(3)) * sigma
     near = end * (1 - np.longdouble(10) ** -rng.uniform(0, 18, sigma.size))
@@ -252,7 +252,7 @@ def standard_deviations(points: int, dtype: Any) -> tuple[Array]:
 
 def ratios_up_to_2(points: int, dtype: Any) -> tuple[Array]:
     """Ratios of threshold to mean size at which uniform weights survive."""
-    (t,) = standard_deviations(points, dtype)
+    (t,) = standard_deviations(2 * points, dtype)
     return (t[t <= 2],)
 
 

@@ -183,24 +183,21 @@ def collected(formulas: Mapping[str, Formula], found: Mapping[Any, Any]) -> tupl
 
 
 def _compare(formula: Formula, measurement: Measurement) -> Comparison:
-    symbols = {str(getattr(s, "label", s)) for s in formula.domain.sets}
-    point = {name: value for name, value in measurement.point.items() if name in symbols}
     try:
-        closed_form = _closed_form(formula, point, measurement.distribution)
+        value = closed_form(formula, measurement)
     except (ValueError, TypeError, ZeroDivisionError):  # no value where the experiment has one: refuted
-        closed_form = math.nan
-    return Comparison(
-        measurement, closed_form, measurement.resolution(closed_form), measurement.refutes(closed_form)
-    )
+        value = math.nan
+    return Comparison(measurement, value, measurement.resolution(value), measurement.refutes(value))
 
 
-def _closed_form(
-    formula: Formula, point: Mapping[str, Any], distribution: Callable[[float], float] | None
-) -> float:
-    if distribution is None:
+def closed_form(formula: Formula, measurement: Measurement) -> float:
+    """The value of the closed form where something was measured."""
+    symbols = {str(getattr(s, "label", s)): s for s in formula.domain.sets}
+    point = {name: value for name, value in measurement.point.items() if name in symbols}
+    if measurement.distribution is None:
         return float(formula.evaluate(17, **point))
-    at = {symbol: point[str(symbol)] for symbol in formula.domain.sets if str(symbol) in point}
-    return float(with_distribution(formula.closed_form, at, distribution))
+    at = {symbols[name]: value for name, value in point.items()}
+    return float(with_distribution(formula.closed_form, at, measurement.distribution))
 
 
 def with_distribution(

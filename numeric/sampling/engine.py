@@ -257,7 +257,7 @@ def sampling(
     while len(done) < draws.points:
         look += 1
         active = [p for p in range(draws.points) if p not in done]
-        more = int(np.ceil(target)) - drawn
+        more = max(int(np.ceil(target)) - drawn, 1)
         parts = yield Round(_calls(draws, active, seed, stream, drawn, more), expected)
         drawn, target = drawn + more, target * GROWTH
         share, worst = share_of_look(look), 1.0
