@@ -24,6 +24,7 @@ def _pact(bits: int) -> Experiment:
             (-0.01, 1.5),
             (1.515, 1.5),
             (0.004, 0.01),
+            (0.015, 0.01),
             *(((k + 0.5) / 4, steps / 4) for k in (0, steps - 1)),
         ]
         for x, alpha in places:

@@ -31,7 +31,7 @@ def _by_quadrature(name: str, law: Law, sigma: float, largest: float) -> Experim
         return square - mean * mean
 
     def run(seed: int, stream: int) -> list[Measurement]:
-        return [Measurement(formula, _point(name, sigma, largest, b), found(b)) for b in (1, *_BITS)]
+        return [Measurement(formula, _point(name, sigma, largest, b), found(b)) for b in (1, 3, *_BITS)]
 
     return Experiment((formula,), run)
 
