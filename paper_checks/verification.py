@@ -253,10 +253,10 @@ def _resolutions(results: tuple[Verification, ...]) -> str:
         [found for r in results if (found := r.resolution(by_draws)) is not None]
         for by_draws in (True, False)
     )
+    by_draws, sharply = (_short(max(found, default=None)) or "none" for found in (draws, sharper))
     return (
-        f"resolution: {_short(max(draws, default=None))} by plain draws at worst ({len(draws)} formulas, power "
-        f"{POWER}, false alarm {FALSE_ALARM:g} for the run), {_short(max(sharper, default=None))} by sharper "
-        f"instruments ({len(sharper)} formulas)"
+        f"resolution: {by_draws} by plain draws at worst ({len(draws)} formulas, power {POWER}, false alarm "
+        f"{FALSE_ALARM:g} for the run), {sharply} by sharper instruments ({len(sharper)} formulas)"
     )
 
 
