@@ -24,7 +24,7 @@ from numeric.sampling import engine
 from numeric.sampling.estimates import Array
 from numeric.sampling.executors import processes, run
 
-BLOCKS = 4
+BLOCKS = 2
 ROUNDS = 41
 TARGET = 0.85
 TARGET_OF_TWO_CORES = 1.6

@@ -32,12 +32,13 @@ counts as 0, as in PyTorch.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from numeric.memory import aligned
 
 __all__ = ["Forward", "Gradients", "SecondGradients", "backward", "double_backward", "forward", "inference"]
 
@@ -237,7 +238,7 @@ def double_backward(
 
 
 def _forward(eps: float, x: Floats, gamma: Doubles, beta: Doubles) -> list[Floats]:
-    y, (mean, variance) = _aligned(x.shape, x.dtype), np.empty((2, x.shape[1]))
+    y, (mean, variance) = aligned(x.shape, x.dtype), np.empty((2, x.shape[1]))
     for at, panel in _panels([x], [y]):
         found = panel.moments()
         scaled = gamma[at] * _reciprocal_root(found.variance, eps)
@@ -247,7 +248,7 @@ def _forward(eps: float, x: Floats, gamma: Doubles, beta: Doubles) -> list[Float
 
 
 def _backward(eps: float, x: Floats, g: Floats, gamma: Doubles) -> list[Floats]:
-    dx, (grad_gamma, grad_beta, variance) = _aligned(x.shape, x.dtype), np.empty((3, x.shape[1]))
+    dx, (grad_gamma, grad_beta, variance) = aligned(x.shape, x.dtype), np.empty((3, x.shape[1]))
     for at, panel in _panels([x, g], [dx]):
         found = panel.moments((1, 0))
         s = _reciprocal_root(found.variance, eps)
@@ -265,8 +266,8 @@ def _double_backward(
     eps: float, x: Floats, g: Floats, v: Floats, gamma: Doubles, v_gamma: Doubles, v_beta: Doubles
 ) -> list[Floats]:
     grad_x, grad_g, (grad_gamma, variance) = (
-        _aligned(x.shape, x.dtype),
-        _aligned(x.shape, x.dtype),
+        aligned(x.shape, x.dtype),
+        aligned(x.shape, x.dtype),
         np.empty((2, x.shape[1])),
     )
     for at, panel in _panels([x, g, v], [grad_x, grad_g]):
@@ -381,7 +382,7 @@ class _Room:
         self.lanes, self.dtype = lanes, dtype
         height, row = min(_ROWS, max(samples // lanes, lanes)), lanes * width
         self.ones, self.row = np.ones(height, dtype), np.empty(row, dtype)
-        self.scratch = _aligned((height, row), dtype)
+        self.scratch = aligned((height, row), dtype)
 
     def blocks(self, array: Floats) -> list[Floats]:
         """Blocks of rows; the last one has the samples that do not fill a row, one in each."""
@@ -414,7 +415,7 @@ def _panels(inputs: Sequence[Floats], results: Sequence[Floats]) -> Iterator[tup
     lanes = max(1, min(samples, full // max(channels, 1)))
     room = _Room(samples, width, lanes, dtype)
     held = width < channels and samples * width * dtype.itemsize <= _HELD
-    buffers = [_aligned((samples * width,), dtype) for _ in (*inputs[1:], *results)] if held else []
+    buffers = [aligned((samples * width,), dtype) for _ in (*inputs[1:], *results)] if held else []
     for start in range(0, channels, width):
         at = slice(start, min(start + width, channels))
         there, back = [a[:, at] for a in inputs], [a[:, at] for a in results]
@@ -428,14 +429,6 @@ def _panels(inputs: Sequence[Floats], results: Sequence[Floats]) -> Iterator[tup
         yield at, _Panel([there[0], *beside], made, room)
         for array, copy in zip(back, made, strict=True):
             np.copyto(array, copy)
-
-
-def _aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Floats:
-    """An uninitialised array that begins with a line of the cache; vector instructions are faster on it."""
-    size = math.prod(shape) * dtype.itemsize
-    memory = np.empty(size + 63, np.uint8)
-    start = -memory.ctypes.data % 64
-    return memory[start : start + size].view(dtype).reshape(shape)
 
 
 def _sum_in_pairs(terms: Doubles) -> Doubles:

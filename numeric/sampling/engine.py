@@ -12,14 +12,15 @@ from typing import Protocol
 
 import numpy as np
 
+from numeric.memory import aligned
 from numeric.sampling.estimates import Array, Estimate, Moments, Powers, merged
 from numeric.sampling.executors import Call, Plan, Round
 
-PIECE = 1 << 15
+PIECE = 1 << 16
 """Numbers drawn at a time: with what is computed from them, they stay in the cache of a core."""
 PIECES = 32
 """Pieces of one block, which has one stream."""
-CHUNK = 4
+CHUNK = 2
 """Blocks of one call of a worker."""
 LANE = 1 << 13
 """Numbers in one inner product: in longer ones BLAS uses its threads, and their number changes the rounding."""
@@ -134,8 +135,8 @@ def chunk(
 ) -> tuple[Moments, ...]:
     """Moments at some of the points, over consecutive blocks."""
     size = block_size(draws) // PIECES
-    z = np.empty((draws.dimension, size))
-    room, square = np.empty((draws.statistics, size)), np.empty(size)
+    z = aligned((draws.dimension, size))
+    room = aligned((draws.statistics, size))
     outs = [room[: _statistics(draws, point)] for point in points]
     found: list[list[Moments]] = [[] for _ in points]
     for block in range(first, first + blocks):
@@ -146,7 +147,7 @@ def chunk(
             draws.fill(rng, z)
             for part, point, out in zip(parts, points, outs, strict=True):
                 draws.observe(z, point, out)
-                part.add(piece, out, square)
+                part.add(piece, out)
         for moments, part in zip(found, parts, strict=True):
             moments.append(part.moments(start))
     return tuple(merged(moments) for moments in found)
@@ -165,11 +166,13 @@ class _Block:
         self.powers: Powers | None = None
         self.far_from_zero = True
         self.lane = min(size, LANE)
+        self.ones = np.ones(self.lane)
 
-    def add(self, piece: int, out: Array, square: Array) -> None:
+    def add(self, piece: int, out: Array) -> None:
         """Add a piece; what it holds is overwritten."""
-        mean = np.divide(np.add.reduce(out, axis=1), self.size, out=self.means[piece])
         lanes = out.reshape(len(out), -1, self.lane)
+        sums = np.add.reduce(np.vecdot(lanes, self.ones), axis=1)
+        mean = np.divide(sums, self.size, out=self.means[piece])
         if self.far_from_zero:
             np.subtract(out, mean[:, None], out=out)
         products = self.products[piece]
@@ -177,16 +180,17 @@ class _Block:
             for j in range(i + 1):
                 products[i, j] = products[j, i] = np.add.reduce(np.vecdot(row, lanes[j]))
         if piece == 0:
-            self.powers = self._powers(mean, lanes, square.reshape(lanes.shape[1:]))
+            self.powers = self._powers(mean, lanes)
             self.far_from_zero = bool(np.any(self.powers.second < CANCELLATION * self.size * mean**2))
 
-    def _powers(self, mean: Array, lanes: Array, square: Array) -> Powers:
-        second, third, fourth = (np.empty_like(mean) for _ in range(3))
-        for i, centred in enumerate(lanes):
-            np.square(centred, out=square)
-            second[i] = square.sum()
-            third[i], fourth[i] = np.vecdot(centred, square).sum(), np.vecdot(square, square).sum()
-        return Powers(self.size, mean, second, third, fourth)
+    def _powers(self, mean: Array, lanes: Array) -> Powers:
+        square = aligned((self.lane,))
+        sums = np.zeros((3, len(mean)))
+        for total, centred in zip(sums.T, lanes, strict=True):
+            for lane in centred:
+                np.square(lane, out=square)
+                total += np.vecdot(square, self.ones), np.vecdot(lane, square), np.vecdot(square, square)
+        return Powers(self.size, mean, *sums)
 
     def moments(self, start: float) -> Moments:
         """Of the whole block, whose stream starts with this number."""
