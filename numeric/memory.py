@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from ctypes import addressof, c_char
 from typing import Any
 
 import numpy as np
@@ -22,5 +23,5 @@ def aligned(shape: tuple[int, ...], dtype: DTypeLike = np.float64) -> NDArray[An
     """
     size = math.prod(shape) * np.dtype(dtype).itemsize
     memory = np.empty(size + LINE - 1, np.uint8)
-    start = -memory.ctypes.data % LINE
-    return memory[start : start + size].view(dtype).reshape(shape)
+    start = -addressof(c_char.from_buffer(memory.data)) % LINE  # a third of the time of memory.ctypes.data
+    return np.ndarray(shape, dtype, memory, start)

@@ -14,6 +14,7 @@ Evaluation: the sum as it stands, since every term is positive; its time is prop
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from numeric.evaluation.arguments import real_arrays, require_bits, require_positive
 from numeric.evaluation.elementwise import blockwise
-from numeric.evaluation.error_free import two_product, two_sum, upper_half
-from numeric.evaluation.scaled_normal import FARTHEST, shift_ratio
-from numeric.ternary import TAILS
+from numeric.evaluation.error_free import two_quotient, two_sum
+from numeric.evaluation.scaled_normal import FARTHEST, Near, moderate, nearest, nearest_to_sum
+from numeric.ternary import LOWER_TAILS
 
 Block = NDArray[np.float64]
 
@@ -50,39 +51,48 @@ def variance(sigma: ArrayLike, clip: ArrayLike, bits: int, distribution: str) ->
     1.0000007117557...
     """
     steps = 2 ** require_bits(bits) - 1
-    if distribution not in TAILS:
-        raise ValueError(f"distribution must be one of {', '.join(TAILS)}, got {distribution!r}")
-    tail = TAILS[distribution]
+    if distribution not in LOWER_TAILS:
+        raise ValueError(f"distribution must be one of {', '.join(LOWER_TAILS)}, got {distribution!r}")
+    tail = LOWER_TAILS[distribution]
     sigma, clip = real_arrays(sigma=sigma, clip=clip)
     require_positive("sigma", sigma)
     require_positive("clip", clip)
 
     def kernel(sigma: Block, clip: Block, narrow: bool) -> Block:
-        if narrow:
-            upper, lower = 2 * clip / (steps * sigma), None
-        else:
-            upper, lower = _step_over_sigma(sigma, clip, np.array([float(steps)]))
+        thresholds = _rounded_thresholds if narrow else _thresholds
         total, rounding = np.zeros(1), np.zeros(1)
-        for j in range(steps // 2, 0, -1):
-            total, error = two_sum(total, j * tail(*_threshold(j, upper, lower)))
+        for j, threshold in thresholds(sigma, clip, steps):
+            term = tail(threshold)
+            term *= j
+            total, error = two_sum(total, term)
             rounding = rounding + error
-        return clip * (clip * ((1 + 16 * (total + rounding)) / float(steps) ** 2))
+        bracket = total + rounding
+        bracket *= 16
+        bracket += 1
+        bracket *= 1 / float(steps) ** 2
+        return clip * (clip * bracket)
 
     return blockwise(kernel, sigma, clip)
 
 
-def _step_over_sigma(sigma: Block, clip: Block, steps: Block) -> tuple[Block, Block]:
-    """The upper half of ``2 clip/(steps sigma)``, and what is left."""
-    mantissa, exponent = np.frexp(sigma)
-    product, rounding = two_product(mantissa, steps)
-    at = shift_ratio(np.ldexp(clip, 1 - exponent), product, narrow=False)
-    return at.a, at.rest - at.a * (rounding / product)
+def _rounded_thresholds(sigma: Block, clip: Block, steps: int) -> Iterator[tuple[int, Near]]:
+    """Every j > 0 with the lower threshold, minus j steps over sigma; the farthest first."""
+    step = -2 * clip / (steps * sigma)
+    for j in range(steps // 2, 0, -1):
+        yield j, nearest(np.maximum(j * step, -FARTHEST))
 
 
-def _threshold(j: int, upper: Block, lower: Any) -> tuple[Block, Any]:
-    """j steps over sigma, in two parts where the step is."""
-    if lower is None:
-        return np.minimum(j * upper, FARTHEST), None
-    product = j * upper
-    threshold = upper_half(np.minimum(product, FARTHEST))
-    return threshold, (product - threshold) + j * lower
+def _thresholds(sigma: Block, clip: Block, steps: int) -> Iterator[tuple[int, Near]]:
+    """The same, in two doubles."""
+    if not (moderate(sigma) and moderate(clip)):
+        sigma, exponent = np.frexp(sigma)
+        clip = np.minimum(np.ldexp(clip, -exponent), steps * FARTHEST * sigma)
+    step, step_rest = two_quotient(-2 * clip, np.array([float(steps)]))
+    upper, lower = two_quotient(step, sigma)
+    lower += step_rest / sigma
+    for j in range(steps // 2, 0, -1):
+        threshold, rest = j * upper, j * lower
+        if not threshold.min() > -FARTHEST:
+            rest *= threshold > -FARTHEST
+            np.maximum(threshold, -FARTHEST, out=threshold)
+        yield j, nearest_to_sum(threshold, rest)

@@ -32,10 +32,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from numeric.evaluation import truncated_moments
-from numeric.evaluation.arguments import real_arrays, require_nonzero, require_positive
+from numeric.evaluation.arguments import real_arrays, require_nonzero
 from numeric.evaluation.elementwise import blockwise
-from numeric.evaluation.scaled_normal import Scaled, density, shift_ratio, value
-from numeric.evaluation.truncated_moments import LEFT, RIGHT, Function, tail
+from numeric.evaluation.scaled_normal import (
+    FARTHEST,
+    Numbers,
+    Scaled,
+    nearest,
+    normal_density,
+    shift_ratio,
+    value,
+    with_numbers,
+)
+from numeric.evaluation.truncated_moments import LEFT, PER_UNIT, RIGHT, Function, root_two_pi, tail
 
 Block = NDArray[np.float64]
 Limit = Callable[[Block, Block], Block]
@@ -291,8 +300,7 @@ def ratio_variance(a: ArrayLike) -> Any:
 
 def _of_normal(kernel: Callable[..., Any], mu: ArrayLike, sigma: ArrayLike, outputs: int = 1) -> Any:
     mu, sigma = real_arrays(mu=mu, sigma=sigma)
-    require_positive("sigma", sigma)
-    return blockwise(kernel, mu, sigma, outputs=outputs)
+    return blockwise(with_numbers(kernel, sigma), mu, sigma, outputs=outputs)
 
 
 def _gradient(kernel: Callable[..., Any], mu: ArrayLike, sigma: ArrayLike) -> tuple[Any, Any]:
@@ -303,7 +311,7 @@ def _gradient(kernel: Callable[..., Any], mu: ArrayLike, sigma: ArrayLike) -> tu
 def _of_affine(kernel: Callable[..., Any], gamma: ArrayLike, beta: ArrayLike) -> Any:
     gamma, beta = real_arrays(gamma=gamma, beta=beta)
     require_nonzero("gamma", gamma)
-    return blockwise(kernel, beta, np.abs(gamma))
+    return _of_normal(kernel, beta, np.abs(gamma))
 
 
 def _replaced(values: Block, where: Any, by: Callable[[], Any]) -> Block:
@@ -312,13 +320,13 @@ def _replaced(values: Block, where: Any, by: Callable[[], Any]) -> Block:
     return values
 
 
-def _tabulated(function: Function, power: int, limit: Limit) -> Callable[[Block, Block, bool], Block]:
+def _tabulated(function: Function, power: int, limit: Limit) -> Callable[[Block, Block, Numbers], Block]:
     """A power of sigma times a function of a, with its limit where mu/sigma is large."""
 
-    def kernel(mu: Block, sigma: Block, narrow: bool) -> Block:
-        at = shift_ratio(mu, sigma, narrow)
-        values = value(function, at.a, at.rest).times(at, power)
-        return _replaced(values, at.a >= RIGHT, lambda: limit(mu, sigma))
+    def kernel(mu: Block, sigma: Block, numbers: Numbers) -> Block:
+        a, scale = shift_ratio(mu, sigma, numbers)
+        values = value(function, a).times(scale, power)
+        return _replaced(values, a.step >= RIGHT * PER_UNIT, lambda: limit(mu, sigma))
 
     return kernel
 
@@ -333,30 +341,42 @@ _c2 = _tabulated(truncated_moments.second_moment, 0, lambda mu, sigma: 1 + (mu /
 _c2_variance = _tabulated(truncated_moments.variance, 0, lambda mu, sigma: np.ones_like(mu))
 
 
-def _gate_gradient(mu: Block, sigma: Block, narrow: bool) -> tuple[Block, Block]:
-    at = shift_ratio(mu, sigma, narrow)
-    phi = density(at.a, at.rest)
-    over_sigma = Scaled(phi.value / at.mantissa, phi.exponent + at.exponent)
-    return over_sigma.times(at, 0), -over_sigma.times_ratio(mu, at)
+def _gate_gradient(mu: Block, sigma: Block, numbers: Numbers) -> tuple[Block, Block]:
+    if numbers is Numbers.NARROW:
+        return _rounded_gate_gradient(mu, sigma)
+    a, scale = shift_ratio(mu, sigma, numbers)
+    phi_over_sigma = normal_density(a).over(scale)
+    in_sigma = phi_over_sigma.times_ratio(mu, scale)
+    return phi_over_sigma.unscaled(), np.negative(in_sigma, out=in_sigma)
 
 
-def _mean_gradient(mu: Block, sigma: Block, narrow: bool) -> tuple[Block, Block]:
-    at = shift_ratio(mu, sigma, narrow)
-    return _gate(mu, sigma, narrow), density(at.a, at.rest).times(at, 0)
+def _rounded_gate_gradient(mu: Block, sigma: Block) -> tuple[Block, Block]:
+    """The same for arguments that come from float32."""
+    a = np.clip(mu / sigma, -FARTHEST, FARTHEST)
+    in_mu = a * a
+    in_mu *= -0.5
+    np.exp(in_mu, out=in_mu)
+    in_mu *= 1 / (float(root_two_pi()) * sigma)
+    a *= in_mu
+    return in_mu, np.negative(a, out=a)
 
 
-def _second_moment_gradient(mu: Block, sigma: Block, narrow: bool) -> tuple[Block, Block]:
-    return 2 * _mean(mu, sigma, narrow), 2 * _sigma_gate(mu, sigma, narrow)
+def _mean_gradient(mu: Block, sigma: Block, numbers: Numbers) -> tuple[Block, Block]:
+    a, scale = shift_ratio(mu, sigma, numbers)
+    return _gate(mu, sigma, numbers), normal_density(a).times(scale, 0)
 
 
-def _variance_gradient(mu: Block, sigma: Block, narrow: bool) -> tuple[Block, Block]:
-    at = shift_ratio(mu, sigma, narrow)
-    first = value(truncated_moments.mean, at.a, at.rest)
-    first.value[...] = _replaced(first.value, at.a >= RIGHT, at.whole)
-    closed = value(truncated_moments.gate, -at.a, None if narrow else -at.rest)
-    closed.value[...] = _replaced(closed.value, at.a <= -RIGHT, lambda: np.ones_like(at.a))
+def _second_moment_gradient(mu: Block, sigma: Block, numbers: Numbers) -> tuple[Block, Block]:
+    return 2 * _mean(mu, sigma, numbers), 2 * _sigma_gate(mu, sigma, numbers)
+
+
+def _variance_gradient(mu: Block, sigma: Block, numbers: Numbers) -> tuple[Block, Block]:
+    a, scale = shift_ratio(mu, sigma, numbers)
+    first, closed = value(truncated_moments.mean, a), value(truncated_moments.gate, -a)
+    _replaced(first.value, a.step >= RIGHT * PER_UNIT, a.rounded)
+    _replaced(closed.value, a.step <= -RIGHT * PER_UNIT, lambda: np.ones_like(a.centre))
     product = Scaled(2 * first.value * closed.value, first.exponent + closed.exponent)
-    return product.times(at, 1), 2 * _half_slope(mu, sigma, narrow)
+    return product.times(scale, 1), 2 * _half_slope(mu, sigma, numbers)
 
 
 def _ratio(a: Block, narrow: bool) -> Block:
@@ -368,7 +388,7 @@ def _ratio_variance(a: Block, narrow: bool) -> Block:
 
 
 def _of_ratios(function: Function, a: Block, limit: Callable[[], Block]) -> Block:
-    values = value(function, np.clip(a, LEFT, RIGHT)).value
+    values = value(function, nearest(np.clip(a, LEFT, RIGHT))).value
     _replaced(values, a >= RIGHT, limit)
     expansion = np.polynomial.polynomial.polyval
     return _replaced(values, a < LEFT, lambda: a * (a * expansion(1 / (a * a), tail(function))))

@@ -12,8 +12,9 @@ P(tern(w) = 1)       :math:`(h - \delta)/(2h)`        :math:`\Phi(-\delta/\sigma
 E\|w\|               :math:`h/2`                      :math:`\sqrt{2/\pi}\sigma`   :math:`\sigma/\sqrt2`
 ===================  ===============================  ===========================  =================================
 
-Evaluation: the differences and the exponents are formed in two or three doubles; the Gaussian tail is tabulated
-(`numeric.evaluation.truncated_moments`).
+Evaluation: the differences are formed in two or three doubles, and so are ratios, which are divided into a multiple
+of 1/64 and a rest. There the Gaussian tail has a table of polynomials (`numeric.evaluation.truncated_moments`), and
+the Laplace tail a table of values.
 
 Arguments broadcast; float32 stays float32. NaN gives NaN, and delta may be infinite. A sigma that is not positive and
 finite, a negative delta or t and an unknown law are refused with ValueError. The errors stated are the
@@ -35,17 +36,22 @@ from numeric.evaluation import truncated_moments
 from numeric.evaluation.arguments import real_arrays, require_nonnegative, require_positive
 from numeric.evaluation.elementwise import blockwise
 from numeric.evaluation.error_free import halves, two_product, two_sum, upper_half
-from numeric.evaluation.scaled_normal import moderate, shift_ratio, value
-from numeric.evaluation.truncated_moments import LEFT, root_two_pi, tail
+from numeric.evaluation.scaled_normal import (
+    Near,
+    Numbers,
+    nearest_to_sum,
+    shift_ratio,
+    value,
+    with_numbers,
+)
+from numeric.evaluation.truncated_moments import LEFT, PER_UNIT, root_two_pi, tail
+from numeric.memory import aligned
 
 Block = NDArray[np.float64]
 Kernel = Callable[..., Block]
 
 with localcontext(prec=60):
     _ROOT_2, _ROOT_3 = Decimal(2).sqrt(), Decimal(3).sqrt()
-
-_CLOSE = 2.0**-20
-"""Probability below which the end of the uniform law is so close that two doubles are not enough."""
 
 
 def p_plus(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
@@ -206,10 +212,10 @@ def _of_threshold(
     kernels: Mapping[str, Kernel], delta: ArrayLike, sigma: ArrayLike, distribution: str
 ) -> Any:
     kernel = _of_law(kernels, distribution)
+
     delta, sigma = real_arrays(delta=delta, sigma=sigma)
     require_nonnegative("delta", delta)
-    require_positive("sigma", sigma)
-    return blockwise(kernel, delta, sigma)
+    return blockwise(with_numbers(kernel, sigma), delta, sigma)
 
 
 def _of_sigma(kernel: Kernel, sigma: ArrayLike) -> Any:
@@ -251,36 +257,60 @@ def _binary_error() -> dict[str, float]:
         return {law: float(1 - mean_size * mean_size) for law, mean_size in _mean_abs().items()}
 
 
-def _uniform_p_plus(delta: Block, sigma: Block, narrow: bool) -> Block:
-    if not (narrow or moderate(sigma)):
+def _uniform_p_plus(delta: Block, sigma: Block, numbers: Numbers) -> Block:
+    if numbers is Numbers.ANY:
         sigma, exponent = np.frexp(sigma)
         delta = np.ldexp(delta, -exponent)
-    upper, lower = _in_halves(_ROOT_3)
-    if narrow:  # 24 bits times the upper half are exact
-        beyond = sigma * upper - delta
-        beyond += sigma * lower
-        beyond /= sigma * float(2 * _ROOT_3)
-        return np.maximum(beyond, 0.0, out=beyond)
-    sigma_upper = upper_half(sigma)
-    width = sigma_upper * upper  # exact
-    rest = sigma - sigma_upper
-    rest *= float(_ROOT_3)
-    rest += sigma_upper * lower
-    beyond = width - delta
+    if numbers is Numbers.NARROW:
+        return _beyond_in_float32(delta, sigma)
+    return (_beyond_one_width if sigma.size == 1 else _beyond)(delta, sigma)
+
+
+def _beyond_one_width(delta: Block, sigma: Block) -> Block:
+    """The share of the uniform law beyond delta, sigma the same for all."""
+    first, second = _parts(_ROOT_3, 2)
+    product, rounding = two_product(sigma, first)
+    width, rest = two_sum(product, rounding + sigma * second)
+    beyond = width - delta  # exact where it is small
     beyond += rest
-    width += rest
-    beyond /= width
-    beyond *= 0.5
-    close = np.abs(beyond) < _CLOSE
-    if close.any():
-        at = np.flatnonzero(close)
+    beyond *= 0.5 / width
+    return np.maximum(beyond, 0.0, out=beyond)
+
+
+def _beyond_in_float32(delta: Block, sigma: Block) -> Block:
+    """The same for arguments that come from float32."""
+    beyond, room = aligned((2, max(delta.size, sigma.size)))
+    np.divide(delta, sigma * -float(2 * _ROOT_3), out=beyond)
+    beyond += 0.5
+    return _without_cancellation(beyond, 2.0**-20, delta, sigma, room)
+
+
+def _beyond(delta: Block, sigma: Block) -> Block:
+    """The same: the half width in two parts, of which the first is exact."""
+    upper, lower = _in_halves(_ROOT_3)
+    beyond, rest, room = aligned((3, max(delta.size, sigma.size)))
+    sigma_upper = upper_half(sigma, out=beyond)
+    np.subtract(sigma, sigma_upper, out=rest)
+    rest *= float(_ROOT_3)
+    rest += np.multiply(sigma_upper, lower, out=room)
+    beyond *= upper
+    beyond -= delta
+    beyond += rest
+    beyond /= np.multiply(sigma, float(2 * _ROOT_3), out=room)
+    return _without_cancellation(beyond, 2.0**-20, delta, sigma, room)
+
+
+def _without_cancellation(beyond: Block, close: float, delta: Block, sigma: Block, room: Block) -> Block:
+    """The positive part, computed once more where the end of the law is so close that nearly all digits cancel."""
+    doubtful = np.abs(beyond, out=room) < close
+    if doubtful.any():
+        at = np.flatnonzero(doubtful)
         delta, sigma = (np.broadcast_to(argument, beyond.shape)[at] for argument in (delta, sigma))
         beyond[at] = _close_to_the_end(delta, sigma)
     return np.maximum(beyond, 0.0, out=beyond)
 
 
 def _close_to_the_end(delta: Block, sigma: Block) -> Block:
-    """The same without the maximum, where nearly all digits of the difference cancel."""
     first, second, third = _parts(_ROOT_3, 3)
     width, rest = two_product(sigma, first)
     more, least = two_product(sigma, second)
@@ -291,90 +321,92 @@ def _close_to_the_end(delta: Block, sigma: Block) -> Block:
     return beyond / (2 * width)
 
 
-def _gaussian_p_plus(delta: Block, sigma: Block, narrow: bool) -> Block:
-    at = shift_ratio(delta, sigma, narrow)
-    return _gaussian_tail(at.a, at.rest)
+def _gaussian_p_plus(delta: Block, sigma: Block, numbers: Numbers) -> Block:
+    return _gaussian_tail(shift_ratio(-delta, sigma, numbers)[0])
 
 
-def _laplace_p_plus(delta: Block, sigma: Block, narrow: bool) -> Block:
-    if narrow:
-        return _laplace_tail(delta / sigma, None)
-    at = shift_ratio(delta, sigma, narrow)
-    return _laplace_tail(at.a, at.rest)
-
-
-def _uniform_tail(ratio: Block, rest: Any) -> Block:
-    first, second = _parts(_ROOT_3, 2)
-    return np.maximum((first - ratio) + (second - (0.0 if rest is None else rest)), 0.0) / (2 * first)
-
-
-def _gaussian_tail(ratio: Block, rest: Any) -> Block:
-    tail_probability = value(truncated_moments.gate, -ratio, None if rest is None else -rest)
-    return tail_probability.unscaled()
-
-
-def _laplace_tail(ratio: Block, rest: Any) -> Block:
-    if rest is None:
-        exponent = ratio * -float(_ROOT_2)
+def _laplace_p_plus(delta: Block, sigma: Block, numbers: Numbers) -> Block:
+    if numbers is Numbers.NARROW:
+        exponent = delta * (-float(_ROOT_2) / sigma)
         return np.multiply(np.exp(exponent, out=exponent), 0.5, out=exponent)
-    upper, lower = _in_halves(_ROOT_2)
-    main = ratio * -upper  # exact
-    small = ratio * -lower
-    small -= rest * float(_ROOT_2)
-    exponent = main + small
-    main -= exponent
-    main += small  # what rounding took from the exponent
-    result = np.exp(exponent, out=exponent)
-    main *= result
-    result += main
-    result *= 0.5
-    return result
+    return _laplace_tail(shift_ratio(-delta, sigma, numbers)[0])
 
 
-def _uniform_p_zero(delta: Block, sigma: Block, narrow: bool) -> Block:
+def _uniform_tail(ratio: Near) -> Block:
+    first, second = _parts(_ROOT_3, 2)
+    beyond = first + ratio.centre
+    beyond += second + ratio.rest
+    beyond /= 2 * first
+    return np.maximum(beyond, 0.0, out=beyond)
+
+
+def _gaussian_tail(ratio: Near) -> Block:
+    return value(truncated_moments.gate, ratio).unscaled()
+
+
+def _laplace_tail(ratio: Near) -> Block:
+    from_centre, at_centre = aligned((2, ratio.rest.size))
+    np.multiply(ratio.rest, float(_ROOT_2), out=from_centre)
+    np.exp(from_centre, out=from_centre)
+    table = _laplace_at_centres()
+    table.take(ratio.step + (len(table) - 1), mode="clip", out=at_centre)
+    tail: Block = from_centre * at_centre
+    return tail
+
+
+@cache
+def _laplace_at_centres() -> Block:
+    """P(w < a sigma) at the multiples a of 1/PER_UNIT up to 0, from where it is no more than zero."""
+    with localcontext(prec=60):
+        step, found = (-_ROOT_2 / PER_UNIT).exp(), [Decimal("0.5")]
+        while float(found[-1]) > 0:
+            found.append(found[-1] * step)
+    return np.array(found[::-1], np.float64)
+
+
+def _uniform_p_zero(delta: Block, sigma: Block, numbers: Numbers) -> Block:
     return np.minimum(delta / sigma / float(_ROOT_3), 1.0)
 
 
-def _gaussian_p_zero(delta: Block, sigma: Block, narrow: bool) -> Block:
+def _gaussian_p_zero(delta: Block, sigma: Block, numbers: Numbers) -> Block:
     return np.asarray(erf(delta / sigma / float(_ROOT_2)))
 
 
-def _laplace_p_zero(delta: Block, sigma: Block, narrow: bool) -> Block:
+def _laplace_p_zero(delta: Block, sigma: Block, numbers: Numbers) -> Block:
     return -np.expm1(delta / sigma * -float(_ROOT_2))
 
 
 def _gaussian_variance_at_ratio(t: Block, narrow: bool) -> Block:
     t = np.minimum(t, -LEFT)
     first, second = _parts(_mean_abs()["gaussian"], 2)
-    delta, rest = two_product(t, first)
-    upper, lower = halves(delta)
-    return 2 * _gaussian_tail(upper, lower + (rest + t * second))
+    delta, rounding = two_product(t, first)
+    return 2 * _gaussian_tail(-nearest_to_sum(delta, rounding + t * second))
 
 
-def _uniform_optimal_scale(delta: Block, sigma: Block, narrow: bool) -> Block:
+def _uniform_optimal_scale(delta: Block, sigma: Block, numbers: Numbers) -> Block:
     scale = 0.5 * delta + sigma * float(_mean_abs()["uniform"])
-    scale[np.broadcast_to(_uniform_p_plus(delta, sigma, narrow) == 0, scale.shape)] = np.nan
+    scale[np.broadcast_to(_uniform_p_plus(delta, sigma, numbers) == 0, scale.shape)] = np.nan
     return scale
 
 
-def _gaussian_optimal_scale(delta: Block, sigma: Block, narrow: bool) -> Block:
-    at = shift_ratio(-delta, sigma, narrow)
-    scale = value(truncated_moments.inverse_mills, np.maximum(at.a, LEFT), at.rest).times(at, 1)
-    far = at.a < LEFT
+def _gaussian_optimal_scale(delta: Block, sigma: Block, numbers: Numbers) -> Block:
+    a, scale = shift_ratio(-delta, sigma, numbers)
+    optimal = value(truncated_moments.inverse_mills, a).times(scale, 1)
+    far = a.step <= LEFT * PER_UNIT
     if far.any():
         expansion = np.polynomial.polynomial.polyval(
             (sigma / delta) ** 2, tail(truncated_moments.inverse_mills)
         )
-        np.copyto(scale, delta * expansion, where=far)
-    return scale
+        np.copyto(optimal, delta * expansion, where=far)
+    return optimal
 
 
-TAILS: dict[str, Kernel] = {
+LOWER_TAILS: dict[str, Callable[[Near], Block]] = {
     "uniform": _uniform_tail,
     "gaussian": _gaussian_tail,
     "laplace": _laplace_tail,
 }
-"""P(w > (ratio + rest) sigma) of blocks, by the name of the law; the ratio from 0 to 1000."""
+"""P(w < ratio sigma) of blocks, by the name of the law; the ratio from -FARTHEST to 0."""
 _P_PLUS: dict[str, Kernel] = {
     "uniform": _uniform_p_plus,
     "gaussian": _gaussian_p_plus,
@@ -393,5 +425,5 @@ _VARIANCE_AT_RATIO: dict[str, Kernel] = {
 _OPTIMAL_SCALE: dict[str, Kernel] = {
     "uniform": _uniform_optimal_scale,
     "gaussian": _gaussian_optimal_scale,
-    "laplace": lambda delta, sigma, narrow: delta + sigma * float(_mean_abs()["laplace"]),
+    "laplace": lambda delta, sigma, numbers: delta + sigma * float(_mean_abs()["laplace"]),
 }

@@ -8,7 +8,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from numeric.memory import aligned
+
 Block = NDArray[np.float64]
+
+_UPPER = np.int64(-(1 << 27))
 
 
 def halves(x: Block) -> tuple[Block, Block]:
@@ -17,17 +21,21 @@ def halves(x: Block) -> tuple[Block, Block]:
     return high, x - high
 
 
-def upper_half(x: Block) -> Block:
-    """The leading 26 bits of x."""
-    upper: Block = (x.view(np.int64) & -(1 << 27)).view(np.float64)
+def upper_half(x: Block, out: Block | None = None) -> Block:
+    """The leading 26 bits of x; products of what is left with another upper half are exact, too."""
+    memory = None if out is None else out.view(np.int64)
+    upper: Block = np.bitwise_and(x.view(np.int64), _UPPER, out=memory).view(np.float64)
     return upper
 
 
 def two_sum(x: Block, y: Block) -> tuple[Block, Block]:
     """``x + y``, and its rounding error."""
-    total = x + y
-    y_part = total - x
-    return total, (x - (total - y_part)) + (y - y_part)
+    total, y_part, error = aligned((3, max(x.size, y.size)))
+    np.add(x, y, out=total)
+    np.subtract(total, x, out=y_part)
+    np.subtract(x, np.subtract(total, y_part, out=error), out=error)
+    error += np.subtract(y, y_part, out=y_part)
+    return total, error
 
 
 def two_product(x: Block, y: Block) -> tuple[Block, Block]:
@@ -50,10 +58,14 @@ def two_product(x: Block, y: Block) -> tuple[Block, Block]:
     return product, error
 
 
-def two_quotient(x: Block, y: Block, halves_of_y: tuple[Block, Block]) -> tuple[Block, Block]:
+def two_quotient(x: Block, y: Block) -> tuple[Block, Block]:
     """The upper half of ``x / y``, and what is left."""
-    upper, (y_high, y_low) = upper_half(x / y), halves_of_y
-    rest = x - upper * y_high
-    rest -= upper * y_low
-    rest /= y
+    inverse, y_upper = 1 / y, upper_half(y)
+    upper, rest, product = aligned((3, max(x.size, y.size)))
+    np.multiply(x, inverse, out=rest)
+    upper_half(rest, out=upper)
+    np.multiply(upper, y_upper, out=product)  # exact
+    np.subtract(x, product, out=rest)
+    rest -= np.multiply(upper, y - y_upper, out=product)
+    rest *= inverse
     return upper, rest

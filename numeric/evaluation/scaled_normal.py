@@ -1,61 +1,63 @@
 r"""Functions of a shift ratio ``a = mu/sigma`` as a value times a power of two, which neither under- nor overflow.
 
-Definition: what stands in `numeric.evaluation.truncated_moments`, f(a) = E g(a) with :math:`E = e^{-a^2/2}`,
-where a < 0.
+Definition: what stands in `numeric.evaluation.truncated_moments`.
 
-Identity: with ``a = upper + rest``, upper of half as many digits, ``a^2 = upper^2 + rest (2 upper + rest)``, the first
-product exact; with ``a^2 = n ln 4 + r``, :math:`E = 2^{-n} e^{-r/2}`.
-
-Evaluation: g by its table; a stays in two parts, since E would magnify its rounding by a^2, and what rounding takes
-from the square enters as a factor ``1 - error``. Powers of two are split off only in blocks that need it.
+Evaluation: ``a = centre + rest``, where the centre is a multiple of 1/64, so that products with it are exact and what
+rounding took from the quotient stays in the rest; at the centre a table has the polynomial in the rest.
 """
 
 from __future__ import annotations
 
-from decimal import Decimal, localcontext
+from collections.abc import Callable
+from enum import Enum
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from numeric.evaluation.error_free import halves, two_quotient
+from numeric.evaluation.arguments import require_positive
+from numeric.evaluation.error_free import upper_half
 from numeric.evaluation.truncated_moments import (
     LEFT,
     PER_UNIT,
     PROPORTIONAL_TO_E,
     Function,
-    root_two_pi,
+    density,
+    exponents,
     table,
 )
+from numeric.memory import aligned
 
 Block = NDArray[np.float64]
 
-with localcontext(prec=60):
-    _LN4 = Decimal(4).ln()
-    _LN4_HIGH = float(round(_LN4 * 2**40)) / 2**40  # times n < 2^12 it is exact
-    _LN4_LOW = float(_LN4 - Decimal(_LN4_HIGH))
-    _LOG2_ROOT_E = float(1 / _LN4)
-_NEARLY_UNDERFLOW = 1000.0  # for the square of a: from there E times moderate numbers may
+_MODERATE_E = (-30 - LEFT) * PER_UNIT  # right of this column E times moderate numbers does not underflow
 _MODERATE = 2.0**100  # neither this nor its inverse, nor a few factors between them, over- or underflow
-_NOTHING_IN_FLOAT32 = -450.0  # e to this power times the square of any float32 is zero in float32
 FARTHEST = 1000.0  # where the functions here are zero, or what they tend to, for every sigma
 _ROOM = 200  # powers of two that keep the quotient of a subnormal mu normal
 
 
-class Ratio(NamedTuple):
-    """``mu/sigma = a + rest``, a of half as many digits, and ``sigma = mantissa 2^exponent``; a is cut off far out.
+class Near(NamedTuple):
+    """A number ``a = centre + rest``, the centre ``step / PER_UNIT``, the rest at most half of a step."""
 
-    Where the rest is None, it is of no consequence, and a is the plain quotient.
-    """
+    step: NDArray[np.intp]
+    centre: Block
+    rest: Block
 
-    a: Block
-    rest: Any
+    def __neg__(self) -> Near:
+        """The number ``-a``."""
+        return Near(-self.step, -self.centre, -self.rest)
+
+    def rounded(self) -> Block:
+        """The number as one double."""
+        return self.centre + self.rest
+
+
+class Scale(NamedTuple):
+    """A standard deviation, ``mantissa 2^exponent``, and 1/mantissa; the exponent is an array or 0."""
+
     mantissa: Block
+    inverse: Block
     exponent: Any
-
-    def whole(self) -> Block:
-        """``mu/sigma``, cut off far out."""
-        return self.a if self.rest is None else self.a + self.rest
 
 
 class Scaled(NamedTuple):
@@ -68,120 +70,158 @@ class Scaled(NamedTuple):
         """The value."""
         return _ldexp(self.value, -self.exponent)
 
-    def times(self, scale: Ratio, power: int) -> Block:
+    def times(self, sigma: Scale, power: int) -> Block:
         """The product with a power of sigma."""
         value = self.value
         for _ in range(power):
-            value = value * scale.mantissa
-        return _ldexp(value, power * scale.exponent - self.exponent)
+            value = value * sigma.mantissa
+        return _ldexp(value, power * sigma.exponent - self.exponent)
 
-    def times_ratio(self, mu: Block, scale: Ratio) -> Block:
+    def over(self, sigma: Scale) -> Scaled:
+        """The quotient."""
+        return Scaled(self.value * sigma.inverse, self.exponent + sigma.exponent)
+
+    def times_ratio(self, mu: Block, sigma: Scale) -> Block:
         """The product with ``mu/sigma``, which may itself be too small to be held; beyond some size it is cut off."""
-        if scale.rest is None:
-            return self.value * scale.a
-        if isinstance(scale.exponent, int):
-            return _ldexp(self.value / scale.mantissa * mu, -self.exponent)
+        if isinstance(sigma.exponent, int):
+            return _ldexp(self.value * sigma.inverse * mu, -self.exponent)
         far = np.ldexp(FARTHEST, _ROOM)
-        ratio = np.clip(np.ldexp(mu, _ROOM - scale.exponent), -far, far) / scale.mantissa
+        ratio = np.clip(np.ldexp(mu, _ROOM - sigma.exponent), -far, far) * sigma.inverse
         return _ldexp(self.value * ratio, -self.exponent - _ROOM)
 
 
-def shift_ratio(mu: Block, sigma: Block, narrow: bool) -> Ratio:
-    """``mu/sigma`` for any double and any positive one; the plain quotient where both come from float32."""
+class Numbers(Enum):
+    """What is known of a block of standard deviations, and of what comes with it."""
+
+    NARROW = "from float32: rounded quotients are precise enough, and nothing over- or underflows"
+    MODERATE = "may be multiplied and divided without a thought of over- and underflow"
+    ANY = "any double"
+
+
+def with_numbers(kernel: Callable[..., Any], sigma: NDArray[Any]) -> Callable[..., Any]:
+    """A kernel of blocks that refuses sigma unless positive and finite, and tells another one of which kind it is."""
+    if sigma.size == 1:  # once for all blocks
+        narrow = sigma.dtype == np.float32
+        numbers = numbers_of(sigma, narrow)
+        return lambda x, sigma, narrow: kernel(x, sigma, numbers)
+    return lambda x, sigma, narrow: kernel(x, sigma, numbers_of(sigma, narrow))
+
+
+def numbers_of(sigma: NDArray[Any], narrow: bool) -> Numbers:
+    """Of which kind standard deviations are; refused with ValueError unless positive and finite."""
+    least, largest = sigma.min(), sigma.max()
+    if not (least > 0 and largest < np.inf):
+        require_positive("sigma", sigma)
     if narrow:
-        return Ratio(np.clip(mu / sigma, -FARTHEST, FARTHEST), None, sigma, 0)
-    if moderate(sigma):
-        a, rest = _quotient(mu, sigma)
-        if a.min() > -FARTHEST and a.max() < FARTHEST:
-            return Ratio(a, rest, sigma, 0)
-    mantissa, exponent = np.frexp(sigma)
-    mu = np.clip(np.ldexp(mu, -exponent), -FARTHEST, FARTHEST)
-    return Ratio(*_quotient(mu, mantissa), mantissa, exponent)
+        return Numbers.NARROW
+    return Numbers.MODERATE if least > 1 / _MODERATE and largest < _MODERATE else Numbers.ANY
 
 
 def moderate(sigma: Block) -> bool:
     """Whether positive numbers may be multiplied and divided without a thought of over- and underflow."""
-    return bool(sigma.min() > 1 / _MODERATE and sigma.max() < _MODERATE)
+    return numbers_of(sigma, narrow=False) is Numbers.MODERATE
 
 
-def _quotient(mu: Block, sigma: Block) -> tuple[Block, Block]:
-    if sigma.size == 1 and np.frexp(sigma[0])[0] == 0.5:  # a power of two
-        return halves(mu / sigma)
-    return two_quotient(mu, sigma, halves(sigma))
+def shift_ratio(mu: Block, sigma: Block, numbers: Numbers) -> tuple[Near, Scale]:
+    """``mu/sigma``, cut off far out."""
+    if numbers is not Numbers.ANY:
+        scale = Scale(sigma, _reciprocal(sigma), 0)
+        if numbers is Numbers.NARROW:
+            return nearest(np.clip(mu * scale.inverse, -FARTHEST, FARTHEST)), scale
+        ratio = _quotient(mu, scale)
+        if ratio.centre.min() > -FARTHEST and ratio.centre.max() < FARTHEST:
+            return ratio, scale
+    mantissa, exponent = np.frexp(sigma)
+    scale = Scale(mantissa, _reciprocal(mantissa), exponent)
+    return _quotient(np.clip(np.ldexp(mu, -exponent), -FARTHEST, FARTHEST), scale), scale
 
 
-def value(function: Function, a: Block, rest: Any = None) -> Scaled:
-    """A tabulated function at ``a + rest``, a finite and, where there is a rest, of half as many digits.
+def _reciprocal(sigma: Block) -> Block:
+    inverse: Block = aligned(sigma.shape)
+    return np.divide(1.0, sigma, out=inverse)
 
-    From RIGHT on it is meaningless, and below LEFT too unless it is proportional to E, in which case it is so small
-    that no power of sigma lifts it above zero.
+
+def nearest(a: Block) -> Near:
+    """A double."""
+    centre, rest = aligned((2, a.size))
+    np.multiply(a, PER_UNIT, out=centre)
+    step = _to_grid(centre)
+    np.subtract(a, centre, out=rest)
+    return Near(step, centre, rest)
+
+
+def nearest_to_sum(a: Block, more: Block) -> Near:
+    """The sum of two numbers, the second much the smaller one."""
+    near = nearest(a)
+    np.add(near.rest, more, out=near.rest)
+    return near
+
+
+def _quotient(x: Block, sigma: Scale) -> Near:
+    """``x / sigma.mantissa``, where that is not large."""
+    centre, rest, upper, product = aligned((4, max(x.size, sigma.mantissa.size)))
+    np.multiply(x, sigma.inverse, out=centre)
+    centre *= PER_UNIT
+    step = _to_grid(centre)
+    upper = upper_half(sigma.mantissa, out=upper[: sigma.mantissa.size])
+    np.multiply(centre, upper, out=product)  # exact
+    np.subtract(x, product, out=rest)
+    lower = np.subtract(sigma.mantissa, upper, out=upper)
+    rest -= np.multiply(centre, lower, out=product)
+    rest *= sigma.inverse
+    return Near(step, centre, rest)
+
+
+def _to_grid(centre: Block) -> NDArray[np.intp]:
+    """The whole number of steps next to what is given in steps, which becomes the centre there."""
+    np.rint(centre, out=centre)
+    step = centre.astype(np.intp)
+    centre *= 1 / PER_UNIT
+    return step
+
+
+def value(function: Function, a: Near) -> Scaled:
+    """A tabulated function at a finite number.
+
+    Beyond the ends of the table it is meaningless, on the left only where it is not proportional to E: otherwise it is
+    so small there that no power of sigma lifts it above zero.
     """
-    x = a * PER_UNIT
-    piece = np.floor(x)
-    x -= piece
-    x -= 0.5
-    if rest is not None:
-        x += PER_UNIT * rest
-    index = piece.astype(np.intp) - LEFT * PER_UNIT
+    total, entry, power = aligned((3, a.centre.size))
+    first, *middle, last, correction = table(function)
+    column = a.step - LEFT * PER_UNIT
+    last.take(column, mode="clip", out=total)
+    for row in (*middle[::-1], correction, first):
+        if row is not first:
+            total *= a.rest
+        total += row.take(column, mode="clip", out=entry)
     if function not in PROPORTIONAL_TO_E:
-        return Scaled(_polynomial(table(function), index, x), 0)
-    if not a.max() <= 0:
-        a = np.minimum(a, 0.0)
-        rest = None if rest is None else np.where(a < 0, rest, 0.0)
-    factor, error, exponent = _gaussian(a, rest)
-    polynomial = _polynomial(table(function), index, x, error)
-    polynomial *= factor
-    return Scaled(polynomial, exponent)
+        return Scaled(total, 0)
+    total *= _from_centre(np.minimum(a.centre, 0.0, out=entry), a.rest, power)
+    return Scaled(total, _exponent(column))
 
 
-def density(a: Block, rest: Any = None) -> Scaled:
-    """The standard normal density at ``a + rest``, as above."""
-    factor, error, exponent = _gaussian(a, rest)
-    if error is not None:
-        factor -= factor * error
-    factor *= 1 / float(root_two_pi())
-    return Scaled(factor, exponent)
+def normal_density(a: Near) -> Scaled:
+    """The standard normal density at a finite number."""
+    (power,) = aligned((1, a.centre.size))
+    column = -LEFT * PER_UNIT - np.abs(a.step)
+    phi = _from_centre(a.centre, a.rest, power)
+    phi *= table(density)[0].take(column, mode="clip")
+    return Scaled(phi, _exponent(column))
 
 
-def _polynomial(coefficients: Block, index: NDArray[np.intp], x: Block, error: Any = None) -> Block:
-    """The polynomials in x whose coefficients stand in a table of `numeric.evaluation.truncated_moments`.
-
-    With an error, times ``1 - error``, which is rounded with the last sum.
-    """
-    first, *middle, last, rest = coefficients
-    total: Block = last.take(index, mode="clip")
-    for row in middle[::-1]:
-        total *= x
-        total += row.take(index, mode="clip")
-    total *= x
-    total += rest.take(index, mode="clip")
-    lead = first.take(index, mode="clip")
-    if error is not None:
-        error *= lead + total
-        total -= error
-    total += lead
-    return total
+def _from_centre(centre: Block, rest: Block, power: Block) -> Block:
+    """``E(centre + rest) / E(centre)``, in the memory of the power."""
+    np.multiply(rest, -0.5, out=power)
+    power -= centre
+    power *= rest
+    return np.exp(power, out=power)
 
 
-def _gaussian(a: Block, rest: Any) -> tuple[Block, Any, Any]:
-    """exp(-(a + rest)^2/2) as ``value (1 - error) 2^-n``; the error is None where it is of no consequence."""
-    if rest is None:
-        return np.exp(np.maximum(-0.5 * (a * a), _NOTHING_IN_FLOAT32)), None, 0
-    upper, lower = a * a, 2 * a
-    lower += rest
-    lower *= rest
-    square = upper + lower
-    upper -= square
-    upper += lower  # what rounding took from the square
-    exponent: Any = 0
-    if not square.max(initial=0.0) < _NEARLY_UNDERFLOW:
-        n = np.rint(square * _LOG2_ROOT_E)
-        square -= n * _LN4_HIGH
-        upper -= n * _LN4_LOW
-        exponent = n.astype(np.int32)
-    square *= -0.5
-    upper *= 0.5
-    return np.exp(square, out=square), upper, exponent
+def _exponent(column: NDArray[np.intp]) -> Any:
+    """The powers of two that columns of the table were multiplied by."""
+    if column.min(initial=len(exponents())) > _MODERATE_E:
+        return 0
+    return exponents().take(column, mode="clip")
 
 
 def _ldexp(value: Block, exponent: Any) -> Block:

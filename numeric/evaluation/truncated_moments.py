@@ -7,11 +7,11 @@ Identity: with :math:`E = e^{-a^2/2}` and :math:`R_k(t) = \int_0^\infty u^k e^{-
 :math:`R_{k+1} = k R_{k-1} - t R_k`, and :math:`R_k' = -R_{k+1}`: the Taylor coefficients of :math:`R_k(-a)` are
 :math:`R_{k+j}(-a)/j!`, all positive.
 
-Evaluation: E takes the underflow; what is left of a function f, ``f/E`` where a < 0 and f where a >= 0, is smooth
-and stands here as Taylor polynomials on pieces of width 1/32 from -66 to 9. Beyond -66 even the largest double
-squared times f is zero, and beyond 9 the gate is 1 to the last bit. The coefficients are computed on first use, in
-decimals: R_0(66) from its asymptotic series, the rest by Taylor sums from centre to centre, in whose direction
-errors die out. The total mass, :math:`2 R_0(0) = \sqrt{2\pi}`, is found on the way.
+Evaluation: at the centres ``c = i/64`` from -66 to 9, with ``a = c + r``, f is a polynomial in r times
+:math:`e^{-c^- r - r^2/2}`, :math:`c^- = \min(c, 0)`: what is left, ``E(c) f/E`` where c < 0, is smooth. Beyond -66
+even the largest double squared times f is zero, and beyond 9 the gate is 1 to the last bit. The coefficients are
+computed on first use, in decimals: R_0(66) from its asymptotic series, the rest by Taylor sums from centre to centre,
+in whose direction errors die out. The total mass, :math:`2 R_0(0) = \sqrt{2\pi}`, is found on the way.
 """
 
 from __future__ import annotations
@@ -29,11 +29,13 @@ from numpy.typing import NDArray
 
 Block = NDArray[np.float64]
 
-PER_UNIT = 32
+PER_UNIT = 64
 LEFT, RIGHT = -66, 9
-DEGREE = 7
+DEGREE = 8
+_NEGLIGIBLE = 2.0**-55
 _DIGITS = 60  # half of them are lost in the recurrence at t = 66
 _TERMS = 28
+_SMALL = -30  # centres left of it have E below 1e-195
 
 
 class Series:
@@ -114,7 +116,12 @@ def inverse_mills(at: Piece) -> Series:
     return at.c / at.r[0]
 
 
-PROPORTIONAL_TO_E = frozenset({gate, mean, second_moment, variance, half_slope_of_variance})
+def density(at: Piece) -> Series:
+    """phi(a), over E; in the table, right of zero, times E only."""
+    return at.c
+
+
+PROPORTIONAL_TO_E = frozenset({gate, mean, second_moment, variance, half_slope_of_variance, density})
 
 
 # --- the tables --------------------------------------------------------------------------------------------
@@ -122,22 +129,34 @@ PROPORTIONAL_TO_E = frozenset({gate, mean, second_moment, variance, half_slope_o
 
 @cache
 def table(function: Function) -> Block:
-    """Coefficients of a function: row j belongs to the power j, column i to the i-th piece from the left.
+    """Coefficients of a function: row j belongs to the power j of r, as far as that makes a difference.
 
-    The variable is the distance from the middle of the piece, in widths of a piece. A last row holds what rounding
-    took from the first.
+    Column i belongs to the centre ``LEFT + i / PER_UNIT``. A last row holds what rounding took from the first. What
+    is proportional to E is multiplied by a power of two, see `exponents`.
     """
     with localcontext(prec=_DIGITS):
-        widths = [Decimal(PER_UNIT) ** -j for j in range(DEGREE + 1)]
-        rows = []
-        for index, piece in enumerate(_pieces()):
+        columns = []
+        for centre, exponent, piece in zip(_centres(), exponents().tolist(), _pieces(), strict=True):
             series = function(piece)
-            if function in PROPORTIONAL_TO_E and index >= -LEFT * PER_UNIT:
-                series = series * piece.E
-            exact = list(map(mul, series.coefficients, widths))
-            rounded = [float(c) for c in exact]
-            rows.append([*rounded, float(exact[0] - Decimal(rounded[0]))])
-    return np.ascontiguousarray(np.transpose(rows))
+            if function in PROPORTIONAL_TO_E:
+                at_centre = piece.E.coefficients[0]
+                series = series * (at_centre * (1 << exponent))
+                if centre > 0:
+                    series = series * _exponential(-centre)
+            rounded = [float(c) for c in series.coefficients]
+            columns.append([*rounded, float(series.coefficients[0] - Decimal(rounded[0]))])
+    *rows, correction = np.transpose(columns)
+    while np.all(np.abs(rows[-1]) <= _NEGLIGIBLE * np.abs(rows[0]) * (2.0 * PER_UNIT) ** (len(rows) - 1)):
+        rows.pop()
+    return np.array([*rows, correction])
+
+
+@cache
+def exponents() -> NDArray[np.intp]:
+    """For each centre c: the power of two that keeps E(c) from underflow, about 1/E(c) where that is large."""
+    with localcontext(prec=_DIGITS):
+        per_unit = 1 / (2 * Decimal(2).ln())
+        return np.array([round(c * c * per_unit) if c < _SMALL else 0 for c in _centres()], np.intp)
 
 
 @cache
@@ -150,8 +169,7 @@ def root_two_pi() -> Decimal:
     3.141592653589793
     """
     with localcontext(prec=_DIGITS):
-        nearest = _moments()[-LEFT * PER_UNIT - 1]
-        return 2 * _shifted(nearest, Decimal(1) / (2 * PER_UNIT))
+        return 2 * _moments()[-LEFT * PER_UNIT][0]
 
 
 @cache
@@ -171,7 +189,7 @@ def _asymptotic(k: int, j: int) -> Decimal:
 
 @cache
 def _centres() -> list[Decimal]:
-    return [(Decimal(k) + Decimal("0.5")) / PER_UNIT for k in range(LEFT * PER_UNIT, RIGHT * PER_UNIT)]
+    return [Decimal(k) / PER_UNIT for k in range(LEFT * PER_UNIT, RIGHT * PER_UNIT + 1)]
 
 
 @cache
@@ -212,6 +230,11 @@ def _pieces() -> list[Piece]:
         r0, r1, r2 = (Series(list(map(mul, moments[k:], weights))) for k in range(3))
         pieces.append(Piece((r0, r1, r2), _gaussian(centre, e), constant))
     return pieces
+
+
+def _exponential(rate: Decimal) -> Series:
+    """exp(rate r)."""
+    return Series([rate**j / factorial(j) for j in range(DEGREE + 1)])
 
 
 def _gaussians() -> list[Decimal]:

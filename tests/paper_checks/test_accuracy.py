@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from flint import arb, ctx
 
-from numeric import pact
+from numeric import pact, quantised_weights
 from numeric.evaluation import error_free, scaled_normal, truncated_moments
 from paper_checks.accuracy import Subject, in_balls, mills, mu, subjects, ulps, worst
 
@@ -40,28 +39,29 @@ def test_a_changed_coefficient_is_noticed(monkeypatch: pytest.MonkeyPatch) -> No
         assert not worst(subject(name), POINTS, np.dtype(np.float64)).holds
 
 
-def _without(part: str) -> Callable[..., Any]:
-    original = getattr(error_free, part)
-    return lambda *args: (original(*args)[0], 0.0 * args[0])
-
-
 @pytest.mark.parametrize(
     ("module", "part", "name"),
     [
-        (scaled_normal, "two_quotient", "relu.gate_probability"),
-        (scaled_normal, "two_quotient", "ternary.p_plus, laplace"),
         (pact, "two_product", "pact.grad_alpha, 8 bits"),
+        (quantised_weights, "two_quotient", "quantised_weights.variance, laplace, 2 bits"),
     ],
 )
 def test_dropping_what_rounding_took_is_noticed(
     monkeypatch: pytest.MonkeyPatch, module: Any, part: str, name: str
 ) -> None:
-    monkeypatch.setattr(module, part, _without(part))
+    original = getattr(error_free, part)
+    monkeypatch.setattr(module, part, lambda x, y: (original(x, y)[0], 0.0 * x * y))
     assert not worst(subject(name), POINTS, np.dtype(np.float64)).holds
 
 
-def test_dropping_the_split_of_the_square_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scaled_normal, "halves", lambda a: (a, 0.0 * a))
+@pytest.mark.parametrize("name", ["relu.gate_probability", "relu.mean", "ternary.p_plus, laplace"])
+def test_a_rounded_quotient_is_noticed(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(scaled_normal, "_quotient", lambda x, sigma: scaled_normal.nearest(x * sigma.inverse))
+    assert not worst(subject(name), POINTS, np.dtype(np.float64)).holds
+
+
+def test_products_with_all_digits_of_the_deviation_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scaled_normal, "upper_half", lambda x, out: x)
     assert not worst(subject("relu.mean"), POINTS, np.dtype(np.float64)).holds
 
 
