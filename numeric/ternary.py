@@ -350,8 +350,8 @@ def _laplace_tail(ratio: Near) -> Block:
     np.exp(from_centre, out=from_centre)
     table = _laplace_at_centres()
     table.take(ratio.step + (len(table) - 1), mode="clip", out=at_centre)
-    tail: Block = from_centre * at_centre
-    return tail
+    share: Block = from_centre * at_centre
+    return share
 
 
 @cache

@@ -70,7 +70,7 @@ def test_scales_at_the_ends_of_the_range() -> None:
 
 @pytest.mark.parametrize("function", MOMENTS)
 def test_no_step_at_the_seams_of_the_pieces(function: Callable[..., Any]) -> None:
-    seams = np.arange(LEFT * PER_UNIT, (RIGHT + 1) * PER_UNIT) / PER_UNIT
+    seams = (np.arange(LEFT * PER_UNIT, (RIGHT + 1) * PER_UNIT) + 0.5) / PER_UNIT
     sigma = 2.0**500  # the left end is above the underflow
     before, at = function(np.nextafter(seams, -np.inf) * sigma, sigma), function(seams * sigma, sigma)
     inside = (at > 1e-290) & (at < np.inf)
