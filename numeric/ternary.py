@@ -57,7 +57,7 @@ with localcontext(prec=60):
 def p_plus(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
     """P(tern(w) = 1).
 
-    Error: at most 3 ulp (float32: 0.51).
+    Error: at most 4 ulp (float32: 0.51).
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def p_zero(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
 def variance(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
     """Variance of ternary weights, 2 P(tern(w) = 1).
 
-    Error: at most 3 ulp (float32: 1).
+    Error: at most 4 ulp (float32: 1).
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ Block = NDArray[np.float64]
 PER_UNIT = 64
 LEFT, RIGHT = -66, 9
 DEGREE = 8
-_NEGLIGIBLE = 2.0**-55
+_NEGLIGIBLE = 2.0**-56
 _DIGITS = 60  # half of them are lost in the recurrence at t = 66
 _TERMS = 28
 _SMALL = -30  # centres left of it have E below 1e-195
@@ -101,6 +101,11 @@ def half_slope_of_variance(at: Piece) -> Series:
     return at.r[0] - at.c * at.E * at.r[1]
 
 
+def half_mean_slope_of_variance(at: Piece) -> Series:
+    """Half the derivative of the variance of ReLU(z + a) in a, M_1(a) Phi(-a), over E."""
+    return at.r[1] - at.E * at.r[0] * at.r[1]
+
+
 def ratio(at: Piece) -> Series:
     """Gate over second moment."""
     return at.r[0] / at.r[2]
@@ -121,7 +126,9 @@ def density(at: Piece) -> Series:
     return at.c
 
 
-PROPORTIONAL_TO_E = frozenset({gate, mean, second_moment, variance, half_slope_of_variance, density})
+PROPORTIONAL_TO_E = frozenset(
+    {gate, mean, second_moment, variance, half_slope_of_variance, half_mean_slope_of_variance, density}
+)
 
 
 # --- the tables --------------------------------------------------------------------------------------------
