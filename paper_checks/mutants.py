@@ -1,9 +1,11 @@
 """Whether the checks would notice: every closed form and every true claim with one small error in it.
 
 A mutant of a closed form meets the measurements that the closed form agrees with; a mutant of a printed side meets
-the trials of its claim. What these do not tell from the original meets the definition, evaluated by balls at random
-points of the domain; that is counted apart, for it shows where an experiment is weak. What agrees there too must be
-proved equal to the original, or it survives: a hole in the checks.
+the trials of its claim, and the measurements of the formula whose definition is that of its left side. What these do
+not tell from the original meets the definition at random points of the domain, evaluated by balls: derivatives by dual
+numbers, integrals enclosed. That is an experiment of its own, which knows no closed form; it is counted apart, for it
+shows where measurements are weak or there are none. What agrees there too must be proved equal to the original, or it
+survives: a hole in the checks.
 
 A mutant without a value at a point has first to face the other points. Where it has a value at none of them, or
 none of them refutes it and it is not proved equal, it is refuted all the same, since the original has a value there;
@@ -24,7 +26,8 @@ from typing import Any
 
 import sympy as sp
 
-from derivations import Domain, Formula, find
+from derivations import Domain, Formula, catalog, find
+from derivations.batchnorm import eps
 from derivations.machinery.enclosure import Unevaluable, decimal
 from numeric.sampling.estimates import Estimate
 from numeric.sampling.executors import Plan, Progress, run, single
@@ -240,6 +243,13 @@ def mutate_formula(formula: Formula, measurements: Sequence[Measurement], seed: 
     seed
         Seed of the random points.
     """
+    original, domain = formula.closed_form, formula.domain
+    definition = DefinitionPoints(formula.definition, original, domain, f"{seed}/{formula.name}")
+    return _finding(formula.name, original, domain, _places(formula, measurements), definition)
+
+
+def _places(formula: Formula, measurements: Sequence[Measurement]) -> list[Measured]:
+    """Where a formula was measured; what refutes clearly comes first, then what is quick to evaluate."""
     symbols = {str(getattr(s, "label", s)): s for s in formula.domain.sets}
 
     def place(measurement: Measurement) -> Measured:
@@ -247,17 +257,44 @@ def mutate_formula(formula: Formula, measurements: Sequence[Measurement], seed: 
         return Measured(exact_point(point), measurement.value, measurement.refutes, measurement.distribution)
 
     def rank(measurement: Measurement) -> tuple[bool, int]:
-        """What refutes clearly comes first, then what is quick to evaluate."""
         size = sum(len(v) if isinstance(v, tuple) else 1 for v in measurement.point.values())
         return measurement.by_draws, size
 
-    measured = [place(measurement) for measurement in sorted(measurements, key=rank)]
-    original, domain = formula.closed_form, formula.domain
-    definition = DefinitionPoints(formula.definition, original, domain, f"{seed}/{formula.name}")
-    return _finding(formula.name, original, domain, measured, definition)
+    return [place(measurement) for measurement in sorted(measurements, key=rank)]
 
 
-def mutate_claim(name: str, claim: AnyClaim, seed: int = 0) -> Finding:
+def same_definition(claim: AnyClaim) -> Formula | None:
+    """The formula of the catalogue whose definition is that of a claim's left side, if there is one.
+
+    The claim may be stated for ``eps = 0``.
+    """
+    if not isinstance(claim, Claim):
+        return None
+    symbols, definition = set(claim.truth.domain.sets), claim.truth.definition
+    for formula in catalog().values():
+        without = formula.definition if eps in symbols else formula.definition.xreplace({eps: sp.S.Zero})
+        if without == definition and symbols == set(formula.domain.sets) - ({eps} - symbols):
+            return formula
+    return None
+
+
+def _places_of_claim(claim: Claim, measurements: Sequence[Measurement]) -> list[Measured]:
+    """Where the formula of the same definition was measured, as far as the claim is stated there."""
+    formula = same_definition(claim)
+    if formula is None:
+        return []
+    found = []
+    for place in _places(formula, [m for m in measurements if m.formula == formula.name]):
+        point = {s: value for s, value in place.evaluator.point.items() if s in claim.truth.domain.sets}
+        at_eps = eps in point or not place.evaluator.point.get(eps)
+        if at_eps and claim.truth.domain.contains(point):
+            found.append(Measured(point, place.centre, place.refutes, place.distribution))
+    return found
+
+
+def mutate_claim(
+    name: str, claim: AnyClaim, measurements: Sequence[Measurement] = (), seed: int = 0
+) -> Finding:
     """What becomes of the mutants of a printed side, of a gap, or of the digits of a table.
 
     Parameters
@@ -266,6 +303,8 @@ def mutate_claim(name: str, claim: AnyClaim, seed: int = 0) -> Finding:
         What the claim is called.
     claim
         A claim that is true as printed.
+    measurements
+        What experiments found for the formula of the same definition.
     seed
         Seed of points and draws.
     """
@@ -275,8 +314,6 @@ def mutate_claim(name: str, claim: AnyClaim, seed: int = 0) -> Finding:
     truth = claim.truth if isinstance(claim, Claim) else claim.gap
     printed = claim.right if isinstance(claim, Claim) else claim.gap.conclusion
     trials = claim.experiment(seed) if claim.experiment is not None else []
-    if printed == truth.definition and not trials:
-        return Finding(name, {}, untouched="the definition is the printed expression itself")
     measured = [
         Measured(
             dict(trial.point),
@@ -285,6 +322,10 @@ def mutate_claim(name: str, claim: AnyClaim, seed: int = 0) -> Finding:
         )
         for trial in trials
     ]
+    if isinstance(claim, Claim):
+        measured += _places_of_claim(claim, measurements)
+    if printed == truth.definition and not measured:
+        return Finding(name, {}, untouched="the definition is the printed expression itself")
     definition = DefinitionPoints(truth.definition, printed, truth.domain, f"{seed}/{name}")
     return _finding(name, printed, truth.domain, measured, definition)
 
@@ -347,11 +388,13 @@ def try_mutants(
     executor, progress
         As in :func:`numeric.sampling.executors.run`. No result depends on them.
     """
-    named = {name: find(name) for name in formulas}
-    plans = verification.measuring_plans(named, seed) | claim_plans(claims, seed)
-    first = run(plans, executor, progress=progress)
-    second = run(formula_plans(formulas, verification.measured(first), seed), executor, progress=progress)
-    return collected(first | second)
+    every = _named_claims()
+    behind = [same_definition(every[name]) for name in claims]
+    named = {name: find(name) for name in formulas} | {f.name: f for f in behind if f is not None}
+    first = run(verification.measuring_plans(named, seed), executor, progress=progress)
+    measurements = verification.measured(first)
+    plans = formula_plans(formulas, measurements, seed) | claim_plans(claims, measurements, seed)
+    return collected(run(plans, executor, progress=progress))
 
 
 def formula_plans(
@@ -383,9 +426,17 @@ def claim_names() -> tuple[str, ...]:
     )
 
 
-def claim_plans(names: Sequence[str], seed: int) -> dict[Hashable, Plan[Finding]]:
+def claim_plans(
+    names: Sequence[str], measurements: Sequence[Measurement], seed: int
+) -> dict[Hashable, Plan[Finding]]:
     """One for each claim."""
-    return {("mutants of claim", name): single(_mutate_named, name, seed) for name in names}
+    every = _named_claims()
+    plans: dict[Hashable, Plan[Finding]] = {}
+    for name in names:
+        formula = same_definition(every[name])
+        relevant = [m for m in measurements if formula is not None and m.formula == formula.name]
+        plans["mutants of claim", name] = single(_mutate_named, name, relevant, seed)
+    return plans
 
 
 def collected(found: Mapping[Any, Any]) -> Findings:
@@ -397,9 +448,12 @@ def collected(found: Mapping[Any, Any]) -> Findings:
     return Findings(formulas, claims)
 
 
-def _mutate_named(name: str, seed: int) -> Finding:
-    named = {claim_name(id, c.label): c for id, document in documents().items() for c in document.claims}
-    return mutate_claim(name, named[name], seed)
+def _mutate_named(name: str, measurements: Sequence[Measurement], seed: int) -> Finding:
+    return mutate_claim(name, _named_claims()[name], measurements, seed)
+
+
+def _named_claims() -> dict[str, AnyClaim]:
+    return {claim_name(id, c.label): c for id, document in documents().items() for c in document.claims}
 
 
 # --- the report ----------------------------------------------------------------------------------------

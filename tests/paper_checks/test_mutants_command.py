@@ -121,6 +121,21 @@ def test_a_claim_whose_definition_is_what_is_printed_has_no_mutants() -> None:
     assert "printed expression itself" in found.untouched
 
 
+@pytest.mark.parametrize(
+    ("id", "label", "formula"),
+    [("li2023", "49", "batchnorm.inference"), ("sari2020", "1", "batchnorm.grad_input")],
+)
+def test_mutants_of_a_claim_meet_the_measurements_of_its_left_side(id: str, label: str, formula: str) -> None:
+    claim = next(c for c in documents()[id].claims if c.label == label)
+    assert mutants.same_definition(claim) is find(formula)
+    by_definition = mutate_claim(label, claim)
+    found = mutate_claim(label, claim, measured(formula))
+    assert found.holds
+    assert by_definition.counts[Fate.MEASURED] == 0 < found.counts[Fate.MEASURED]
+    wrong = [dataclasses.replace(m, estimate=m.value + 1, tolerance=1e-9) for m in measured(formula)]
+    assert "refuted by the experiment" in mutate_claim(label, claim, wrong).problem
+
+
 def test_equal_moments_are_proved_by_an_antiderivative() -> None:
     document = documents()["panigrahi2018"]
     claim = next(c for c in document.claims if c.label == "29.2")
@@ -139,7 +154,8 @@ def test_command_reports_what_is_found_without_other_processes(
     data = json.loads(file.read_text())
     formulas = [mutate_formula(find(name), measured(name), 0) for name in names[:2]]
     claim = next(c for c in documents()["li2023"].claims if c.label == "49")
-    assert data == mutants.report(mutants.Findings(tuple(formulas), (mutate_claim("li2023 (49)", claim),)), 0)
+    of_claim = mutate_claim("li2023 (49)", claim, measured("batchnorm.inference"))
+    assert data == mutants.report(mutants.Findings(tuple(formulas), (of_claim,)), 0)
     assert data["schema"] == "normquant.mutants/1"
     assert [f["measured"] for f in data["formulas"]] == [True, True]
     output = capsys.readouterr().out
