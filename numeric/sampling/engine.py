@@ -22,8 +22,8 @@ PIECES = 32
 """Pieces of one block, which has one stream."""
 CHUNK = 2
 """Blocks of one call of a worker."""
-LANE = 1 << 13
-"""Numbers in one inner product: in longer ones BLAS uses its threads, and their number changes the rounding."""
+LANE = 1 << 10
+"""Numbers in one inner product. In much longer ones BLAS uses its threads, and their number changes the rounding."""
 CANCELLATION = 1e-4
 """Where a variance is smaller than this share of the squared mean, sums are taken about the mean, in one more pass."""
 FIRST_LOOK = 8
