@@ -43,7 +43,7 @@ from numeric.evaluation.scaled_normal import (
     value,
     with_numbers,
 )
-from numeric.evaluation.truncated_moments import LEFT, PER_UNIT, RIGHT, Function, root_two_pi, tail
+from numeric.evaluation.truncated_moments import LEFT, RIGHT, Function, root_two_pi, tail
 
 Block = NDArray[np.float64]
 Limit = Callable[[Block, Block], Block]
@@ -325,7 +325,7 @@ def _tabulated(function: Function, power: int, limit: Limit) -> Callable[[Block,
     def kernel(mu: Block, sigma: Block, numbers: Numbers) -> Block:
         a, scale = shift_ratio(mu, sigma, numbers)
         values = value(function, a).times(scale, power)
-        return _replaced(values, a.step >= RIGHT * PER_UNIT, lambda: limit(mu, sigma))
+        return _replaced(values, a.centre >= RIGHT, lambda: limit(mu, sigma))
 
     return kernel
 
@@ -378,7 +378,7 @@ def _variance_gradient(mu: Block, sigma: Block, numbers: Numbers) -> tuple[Block
         return closed._replace(value=closed.value * a.rounded()).times(scale, 1)
 
     in_mu = value(truncated_moments.half_mean_slope_of_variance, a).times(scale, 1)
-    in_mu = _replaced(in_mu, a.step >= RIGHT * PER_UNIT, limit)
+    in_mu = _replaced(in_mu, a.centre >= RIGHT, limit)
     return 2 * in_mu, 2 * _half_slope(mu, sigma, numbers)
 
 

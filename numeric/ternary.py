@@ -349,7 +349,7 @@ def _laplace_tail(ratio: Near) -> Block:
     np.multiply(ratio.rest, float(_ROOT_2), out=from_centre)
     np.exp(from_centre, out=from_centre)
     table = _laplace_at_centres()
-    table.take(ratio.step + (len(table) - 1), mode="clip", out=at_centre)
+    table.take(ratio.column + (LEFT * PER_UNIT + len(table) - 1), mode="clip", out=at_centre)
     share: Block = from_centre * at_centre
     return share
 
@@ -392,7 +392,7 @@ def _uniform_optimal_scale(delta: Block, sigma: Block, numbers: Numbers) -> Bloc
 def _gaussian_optimal_scale(delta: Block, sigma: Block, numbers: Numbers) -> Block:
     a, scale = shift_ratio(-delta, sigma, numbers)
     optimal = value(truncated_moments.inverse_mills, a).times(scale, 1)
-    far = a.step <= LEFT * PER_UNIT
+    far = a.centre <= LEFT
     if far.any():
         expansion = np.polynomial.polynomial.polyval(
             (sigma / delta) ** 2, tail(truncated_moments.inverse_mills)

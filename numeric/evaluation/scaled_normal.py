@@ -22,7 +22,7 @@ from numeric.evaluation.truncated_moments import (
     PER_UNIT,
     PROPORTIONAL_TO_E,
     Function,
-    density,
+    density_at_centres,
     exponents,
     table,
 )
@@ -31,21 +31,36 @@ from numeric.memory import aligned
 Block = NDArray[np.float64]
 
 _MODERATE_E = (-30 - LEFT) * PER_UNIT  # right of this column E times moderate numbers does not underflow
+_MIRRORED_E = -2 * LEFT * PER_UNIT - _MODERATE_E
+_SHIFT = 1.5 * 2.0**52 / PER_UNIT  # a sum with it is a multiple of 1/PER_UNIT, and its last bits count these
+_ORIGIN = int(np.float64(_SHIFT).view(np.int64)) + LEFT * PER_UNIT
 _MODERATE = 2.0**100  # neither this nor its inverse, nor a few factors between them, over- or underflow
 FARTHEST = 1000.0  # where the functions here are zero, or what they tend to, for every sigma
+_FAR = (1000 + LEFT) * PER_UNIT  # columns of this size belong to centres within FARTHEST
 _ROOM = 200  # powers of two that keep the quotient of a subnormal mu normal
 
 
 class Near(NamedTuple):
-    """A number ``a = centre + rest``, the centre ``step / PER_UNIT``, the rest at most half of a step."""
+    """Numbers ``a = centre + rest``, the centre a multiple of 1/PER_UNIT, which has a column in the tables.
 
-    step: NDArray[np.intp]
+    Of nan the column is far beyond all others, on either side.
+    """
+
+    column: NDArray[np.intp]
     centre: Block
     rest: Block
+    first: int
+    last: int
+
+    @classmethod
+    def at(cls, column: NDArray[np.intp], centre: Block, rest: Block) -> Near:
+        """With the first and the last column."""
+        return cls(column, centre, rest, int(column.min()), int(column.max()))
 
     def __neg__(self) -> Near:
-        """The number ``-a``."""
-        return Near(-self.step, -self.centre, -self.rest)
+        """The numbers ``-a``."""
+        columns = (-2 * LEFT * PER_UNIT - column for column in (self.last, self.first))
+        return Near(-2 * LEFT * PER_UNIT - self.column, -self.centre, -self.rest, *columns)
 
     def rounded(self) -> Block:
         """The number as one double."""
@@ -129,7 +144,7 @@ def shift_ratio(mu: Block, sigma: Block, numbers: Numbers) -> tuple[Near, Scale]
         if numbers is Numbers.NARROW:
             return nearest(np.clip(mu * scale.inverse, -FARTHEST, FARTHEST)), scale
         ratio = _quotient(mu, scale)
-        if ratio.centre.min() > -FARTHEST and ratio.centre.max() < FARTHEST:
+        if ratio.first > -_FAR and ratio.last < _FAR:
             return ratio, scale
     mantissa, exponent = np.frexp(sigma)
     scale = Scale(mantissa, _reciprocal(mantissa), exponent)
@@ -144,10 +159,9 @@ def _reciprocal(sigma: Block) -> Block:
 def nearest(a: Block) -> Near:
     """A double."""
     centre, rest = aligned((2, a.size))
-    np.multiply(a, PER_UNIT, out=centre)
-    step = _to_grid(centre)
+    column = _to_grid(np.add(a, _SHIFT, out=centre))
     np.subtract(a, centre, out=rest)
-    return Near(step, centre, rest)
+    return Near.at(column, centre, rest)
 
 
 def nearest_to_sum(a: Block, more: Block) -> Near:
@@ -161,23 +175,22 @@ def _quotient(x: Block, sigma: Scale) -> Near:
     """``x / sigma.mantissa``, where that is not large."""
     centre, rest, upper, product = aligned((4, max(x.size, sigma.mantissa.size)))
     np.multiply(x, sigma.inverse, out=centre)
-    centre *= PER_UNIT
-    step = _to_grid(centre)
+    centre += _SHIFT
+    column = _to_grid(centre)
     upper = upper_half(sigma.mantissa, out=upper[: sigma.mantissa.size])
     np.multiply(centre, upper, out=product)  # exact
     np.subtract(x, product, out=rest)
     lower = np.subtract(sigma.mantissa, upper, out=upper)
     rest -= np.multiply(centre, lower, out=product)
     rest *= sigma.inverse
-    return Near(step, centre, rest)
+    return Near.at(column, centre, rest)
 
 
-def _to_grid(centre: Block) -> NDArray[np.intp]:
-    """The whole number of steps next to what is given in steps, which becomes the centre there."""
-    np.rint(centre, out=centre)
-    step = centre.astype(np.intp)
-    centre *= 1 / PER_UNIT
-    return step
+def _to_grid(shifted: Block) -> NDArray[np.intp]:
+    """The column of a shifted number, which is shifted back to the multiple that it was rounded to."""
+    column = shifted.view(np.int64) - _ORIGIN
+    shifted -= _SHIFT
+    return column.astype(np.intp, copy=False)
 
 
 def value(function: Function, a: Near) -> Scaled:
@@ -188,25 +201,23 @@ def value(function: Function, a: Near) -> Scaled:
     """
     total, entry, power = aligned((3, a.centre.size))
     first, *middle, last, correction = table(function)
-    column = a.step - LEFT * PER_UNIT
-    last.take(column, mode="clip", out=total)
+    last.take(a.column, mode="clip", out=total)
     for row in (*middle[::-1], correction, first):
         if row is not first:
             total *= a.rest
-        total += row.take(column, mode="clip", out=entry)
+        total += row.take(a.column, mode="clip", out=entry)
     if function not in PROPORTIONAL_TO_E:
         return Scaled(total, 0)
     total *= _from_centre(np.minimum(a.centre, 0.0, out=entry), a.rest, power)
-    return Scaled(total, _exponent(column))
+    return Scaled(total, _exponent(a, a.first > _MODERATE_E))
 
 
 def normal_density(a: Near) -> Scaled:
     """The standard normal density at a finite number."""
-    (power,) = aligned((1, a.centre.size))
-    column = -LEFT * PER_UNIT - np.abs(a.step)
+    power, at_centre = aligned((2, a.centre.size))
     phi = _from_centre(a.centre, a.rest, power)
-    phi *= table(density)[0].take(column, mode="clip")
-    return Scaled(phi, _exponent(column))
+    phi *= density_at_centres().take(a.column, mode="clip", out=at_centre)
+    return Scaled(phi, _exponent(a, a.first > _MODERATE_E and a.last < _MIRRORED_E))
 
 
 def _from_centre(centre: Block, rest: Block, power: Block) -> Block:
@@ -217,11 +228,9 @@ def _from_centre(centre: Block, rest: Block, power: Block) -> Block:
     return np.exp(power, out=power)
 
 
-def _exponent(column: NDArray[np.intp]) -> Any:
-    """The powers of two that columns of the table were multiplied by."""
-    if column.min(initial=len(exponents())) > _MODERATE_E:
-        return 0
-    return exponents().take(column, mode="clip")
+def _exponent(a: Near, moderate: bool) -> Any:
+    """The powers of two that columns of the tables were multiplied by."""
+    return 0 if moderate else exponents().take(a.column, mode="clip")
 
 
 def _ldexp(value: Block, exponent: Any) -> Block:

@@ -121,13 +121,8 @@ def inverse_mills(at: Piece) -> Series:
     return at.c / at.r[0]
 
 
-def density(at: Piece) -> Series:
-    """phi(a), over E; in the table, right of zero, times E only."""
-    return at.c
-
-
 PROPORTIONAL_TO_E = frozenset(
-    {gate, mean, second_moment, variance, half_slope_of_variance, half_mean_slope_of_variance, density}
+    {gate, mean, second_moment, variance, half_slope_of_variance, half_mean_slope_of_variance}
 )
 
 
@@ -143,7 +138,7 @@ def table(function: Function) -> Block:
     """
     with localcontext(prec=_DIGITS):
         columns = []
-        for centre, exponent, piece in zip(_centres(), exponents().tolist(), _pieces(), strict=True):
+        for centre, exponent, piece in zip(_centres(), exponents().tolist(), _pieces(), strict=False):
             series = function(piece)
             if function in PROPORTIONAL_TO_E:
                 at_centre = piece.E.coefficients[0]
@@ -159,11 +154,22 @@ def table(function: Function) -> Block:
 
 
 @cache
+def density_at_centres() -> Block:
+    """The standard normal density at the centres, and on to the right as far as to the left."""
+    with localcontext(prec=_DIGITS):
+        c = 1 / root_two_pi()
+        scaled = zip(_gaussians(), exponents().tolist(), strict=False)
+        found = [float(c * value * (1 << exponent)) for value, exponent in scaled][: -LEFT * PER_UNIT + 1]
+    return np.array([*found, *found[-2::-1]])
+
+
+@cache
 def exponents() -> NDArray[np.intp]:
-    """For each centre c: the power of two that keeps E(c) from underflow, about 1/E(c) where that is large."""
+    """The powers of two that keep E(c) from underflow, about 1/E(c) where that is large, as far to both sides."""
     with localcontext(prec=_DIGITS):
         per_unit = 1 / (2 * Decimal(2).ln())
-        return np.array([round(c * c * per_unit) if c < _SMALL else 0 for c in _centres()], np.intp)
+        left = [round(c * c * per_unit) if c < _SMALL else 0 for c in _centres()[: -LEFT * PER_UNIT + 1]]
+    return np.array([*left, *left[-2::-1]], np.intp)
 
 
 @cache
