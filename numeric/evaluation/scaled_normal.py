@@ -43,7 +43,7 @@ _ROOM = 200  # powers of two that keep the quotient of a subnormal mu normal
 class Near(NamedTuple):
     """Numbers ``a = centre + rest``, the centre a multiple of 1/PER_UNIT, which has a column in the tables.
 
-    Of nan the column is far beyond all others, on either side.
+    The first and the last column are kept too. Of nan the column is far beyond all others, on either side.
     """
 
     column: NDArray[np.intp]
@@ -54,7 +54,7 @@ class Near(NamedTuple):
 
     @classmethod
     def at(cls, column: NDArray[np.intp], centre: Block, rest: Block) -> Near:
-        """With the first and the last column."""
+        """The numbers whose columns, centres and rests these are."""
         return cls(column, centre, rest, int(column.min()), int(column.max()))
 
     def __neg__(self) -> Near:
@@ -202,10 +202,10 @@ def value(function: Function, a: Near) -> Scaled:
     total, entry, power = aligned((3, a.centre.size))
     first, *middle, last, correction = table(function)
     last.take(a.column, mode="clip", out=total)
-    for row in (*middle[::-1], correction, first):
-        if row is not first:
-            total *= a.rest
+    for row in (*middle[::-1], correction):
+        total *= a.rest
         total += row.take(a.column, mode="clip", out=entry)
+    total += first.take(a.column, mode="clip", out=entry)
     if function not in PROPORTIONAL_TO_E:
         return Scaled(total, 0)
     total *= _from_centre(np.minimum(a.centre, 0.0, out=entry), a.rest, power)

@@ -32,7 +32,7 @@ Block = NDArray[np.float64]
 PER_UNIT = 64
 LEFT, RIGHT = -66, 9
 DEGREE = 8
-_NEGLIGIBLE = 2.0**-56
+_NEGLIGIBLE = 2.0**-56  # share of the value that the last row of a table makes, at least somewhere
 _DIGITS = 60  # half of them are lost in the recurrence at t = 66
 _TERMS = 28
 _SMALL = -30  # centres left of it have E below 1e-195
