@@ -69,7 +69,7 @@ def variance(sigma: ArrayLike, clip: ArrayLike, bits: int, distribution: str) ->
         bracket = total + rounding
         bracket *= 16
         bracket += 1
-        bracket *= 1 / float(steps) ** 2
+        bracket /= float(steps) ** 2
         return clip * (clip * bracket)
 
     return blockwise(kernel, sigma, clip)

@@ -27,9 +27,13 @@ from derivations.normal import Phi, phi
 from derivations.pact import b
 from derivations.ternary import K
 from numeric import pact, quantised_weights, relu, ternary
+from numeric.evaluation.truncated_moments import PER_UNIT
 
 Array = NDArray[Any]
 Grid = Callable[[int, Any], tuple[Array, ...]]
+
+MODERATE = 90
+"""Powers of two, up and down, for which the fast values may skip what guards against over- and underflow."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ def measure(points: int = 2000, dtype: Any = np.float64, names: str = "") -> Ite
 def worst(subject: Subject, points: int, dtype: Any) -> Worst:
     """The largest error of a function on its grid."""
     arguments = subject.grid(points, dtype)
-    values = np.asarray(subject.values(*arguments))
+    values = _values(subject.values, *arguments)
     if values.dtype != dtype:
         raise TypeError(f"{subject.name} turns {dtype} into {values.dtype}")
     reference = subject.reference()
@@ -104,6 +108,31 @@ def worst(subject: Subject, points: int, dtype: Any) -> Worst:
     where = int(np.argmax(errors))
     at = tuple(float(v[where]) for v in arguments)
     return Worst(subject.name, len(errors), errors[where], at, subject.bound(dtype))
+
+
+def _values(function: Callable[..., Array], *arguments: Array) -> Array:
+    """Values on a grid of one or two arguments, those points together for which a function may have a way of its own.
+
+    These are the ones that share their second argument, which is given as a number; those where nothing comes near
+    over- or underflow; and the rest.
+    """
+    if len(arguments) == 1:
+        return np.asarray(function(*arguments))
+    first, second = arguments
+    shared, counts = np.unique(second, return_counts=True)
+    kinds = [second == value for value in shared[counts > second.size // 20]]
+    with np.errstate(over="ignore", under="ignore"):
+        near = (np.abs(np.frexp(second)[1]) < MODERATE) & (np.abs(first / second) < 2.0**9)
+    near &= ~np.any(kinds, axis=0)
+    values: Array = np.empty_like(first)
+    for kind in kinds:
+        values[kind] = function(first[kind], second[kind][0])
+    for kind in (near, ~near & ~np.any(kinds, axis=0)):
+        found = np.asarray(function(first[kind], second[kind]))
+        if found.dtype != values.dtype:
+            raise TypeError(f"{values.dtype} becomes {found.dtype}")
+        values[kind] = found
+    return values
 
 
 # --- balls -----------------------------------------------------------------------------------------------
@@ -210,19 +239,24 @@ def magnitudes(points: int, dtype: Any) -> Array:
 def shifts(points: int, dtype: Any) -> tuple[Array]:
     """Shift ratios of both signs, and the seams between pieces."""
     size = magnitudes(points // 2, dtype)
-    seams = np.arange(-70 * 32, 10 * 32) / 32
+    seams = (np.arange(-70 * PER_UNIT, 10 * PER_UNIT) + 0.5) / PER_UNIT
     seams = np.concatenate([seams, np.nextafter(seams, -np.inf), [0.0]])
     return (_as(dtype, np.concatenate([-size, size, seams[:: max(1, 30 * len(seams) // (points + 1))]])),)
 
 
 def normals(points: int, dtype: Any) -> tuple[Array, Array]:
-    """Mean and standard deviation; the latter 1, near 1, or anywhere in the range."""
+    """Mean and standard deviation; the latter 1, 0.7, near 1, or anywhere in the range."""
     (a,) = shifts(points, np.float64)
     rng = np.random.default_rng(0)
     least, most = (-323, 308) if dtype == np.float64 else (-45, 38)
     sigma = np.choose(
-        np.arange(a.size) % 3,
-        [np.ones(a.size), 10 ** rng.uniform(-3, 3, a.size), 10 ** rng.uniform(least, most, a.size)],
+        np.arange(a.size) % 4,
+        [
+            np.ones(a.size),
+            np.full(a.size, 0.7),
+            10 ** rng.uniform(-3, 3, a.size),
+            10 ** rng.uniform(least, most, a.size),
+        ],
     )
     with np.errstate(over="ignore", under="ignore"):
         return _as(dtype, a * sigma), np.maximum(_as(dtype, sigma), np.finfo(dtype).smallest_subnormal)
@@ -236,7 +270,7 @@ def thresholds(points: int, dtype: Any) -> tuple[Array, Array]:
 
 def thresholds_of_uniform(points: int, dtype: Any) -> tuple[Array, Array]:
     """Threshold and standard deviation, where some weights survive; many thresholds next to the end of the support."""
-    delta, sigma = thresholds(3 * points // 2, dtype)
+    delta, sigma = thresholds(2 * points, dtype)
     rng = np.random.default_rng(1)
     end = np.sqrt(np.longdouble(3)) * sigma
     near = end * (1 - np.longdouble(10) ** -rng.uniform(0, 18, sigma.size))
