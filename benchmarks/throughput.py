@@ -71,7 +71,11 @@ def one_liner() -> None:
 def points(number: int) -> Callable[[], None]:
     """Gate, ReLU and its square at so many parameter values, which share their draws."""
     draws = ReluDraws(tuple((1.0, 0.1 * k) for k in range(number)))
-    return lambda: engine.chunk(draws, range(number), 0, 0, 0, 1) and None
+
+    def work() -> None:
+        engine.chunk(draws, range(number), 0, 0, 0, 1)
+
+    return work
 
 
 def in_turn(*functions: Callable[[], None], rounds: int = ROUNDS) -> list[float]:

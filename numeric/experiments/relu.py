@@ -44,12 +44,27 @@ class ReluDraws:
 
 @dataclass(frozen=True)
 class PieceDraws:
-    """What z in (-a, 0) adds to the first and to the second moment of ReLU(z + a), and z^2 in (0, a)."""
+    """What pieces of the line add to the moments of ReLU(z + a), and moments of the half-normal law.
+
+    By name, in the order of :attr:`names`: z + a and its square from -a to 0; 1, z and z^2 from 0 to a; z + a and its
+    square where z is positive, given that it is; and ``|z| + a`` and its square.
+    """
 
     a: float
     source = "normal"
     dimension = 1
-    statistics = 3
+    names = (
+        "y left",
+        "y^2 left",
+        "1 right",
+        "z right",
+        "z^2 right",
+        "y given positive",
+        "y^2 given positive",
+        "size",
+        "size^2",
+    )
+    statistics = len(names)
     points = 1
 
     def fill(self, rng: np.random.Generator, z: Array) -> None:
@@ -57,9 +72,12 @@ class PieceDraws:
 
     def observe(self, z: Array, point: int, out: Array) -> None:
         normal = z[0]
-        left = (normal > -self.a) & (normal < 0)
-        y = np.maximum(normal + self.a, 0.0)
-        out[:] = y * left, y**2 * left, normal**2 * ((normal > 0) & (normal < self.a))
+        y, size = normal + self.a, np.abs(normal) + self.a
+        left, positive = (normal > -self.a) & (normal < 0), normal > 0
+        right = positive & (normal < self.a)
+        out[:2] = y * left, y**2 * left
+        out[2:5] = right, normal * right, normal**2 * right
+        out[5:] = 2 * y * positive, 2 * y**2 * positive, size, size**2
 
 
 def estimates(moments: Moments, gamma: float, share: float = 1.0) -> Mapping[str, Estimate]:

@@ -77,22 +77,24 @@ def _drawn(at: float, seed: int, of_scale: float = 1.0) -> Moments:
 
 @cache
 def _pieces(at: float, seed: int) -> Moments:
-    """What z between -a and 0, and between 0 and a, adds to the moments."""
+    """What pieces of the line add to the moments."""
     (moments,) = sample(measured_relu.PieceDraws(at), 1 << 18, seed=seed, stream=1)
     return moments
 
 
-def moment_trials(name: str, **more: Any) -> Callable[[int], list[Trial]]:
+def moment_trials(name: str, symbol: sp.Symbol = a, **more: Any) -> Callable[[int], list[Trial]]:
     def trials(seed: int) -> list[Trial]:
         return [
-            Trial({a: sp.Rational(at), **more}, measured_relu.estimates(_drawn(at, seed), 1.0)[name])
+            Trial({symbol: sp.Rational(at), **more}, measured_relu.estimates(_drawn(at, seed), 1.0)[name])
             for at in (0.5, 1.0, 3.0)
         ]
 
     return trials
 
 
-def _piece_trials(number: int) -> Callable[[int], list[Trial]]:
+def _piece_trials(name: str) -> Callable[[int], list[Trial]]:
+    number = measured_relu.PieceDraws.names.index(name)
+
     def trials(seed: int) -> list[Trial]:
         found = {at: _pieces(at, seed).of(lambda t: float(t[number])) for at in (1.0, 2.0)}
         return [Trial({a: sp.Rational(at)}, estimate) for at, estimate in found.items()]
@@ -240,6 +242,7 @@ def appendix_a() -> tuple[AnyClaim, ...]:
             ),
             by=SplitIntegral(),
             assumptions=("a > 0.", "Probability times conditional mean is the integral over the piece."),
+            experiment=moment_trials("mean", ratio),
         ),
         Claim(
             "U4",
@@ -251,6 +254,7 @@ def appendix_a() -> tuple[AnyClaim, ...]:
             ),
             by=Antiderivative(-Phi(a * unit), unit),
             assumptions=("By symmetry the probability of -a < z < 0.",),
+            experiment=_piece_trials("1 right"),
         ),
         Claim(
             "25.1",
@@ -267,7 +271,7 @@ def appendix_a() -> tuple[AnyClaim, ...]:
                 f"{value_at(lower, 1):.4f}; at a = 2 {value_at(first_moment.apply(inner), 2):.4f} and {value_at(lower, 2):.4f}. "
                 "(27) and (8) inherit it."
             ),
-            experiment=_piece_trials(0),
+            experiment=_piece_trials("y left"),
             assumptions=("a > 0.",),
         ),
         Claim(
@@ -279,6 +283,7 @@ def appendix_a() -> tuple[AnyClaim, ...]:
             Derivation.begin(lower, POSITIVE_RATIO).step(
                 "fundamental theorem", phi(zero) - phi(a), by=Antiderivative(-phi(z), z)
             ),
+            experiment=_piece_trials("z right"),
         ),
         Claim(
             "26.1",
@@ -289,6 +294,7 @@ def appendix_a() -> tuple[AnyClaim, ...]:
                 "$P(z > 0) = 1/2$", 2 * half_mean + a, by=Antiderivative(2 * a * Phi(z), z)
             ),
             by=Reversed(Reflection(z)),
+            experiment=_piece_trials("y given positive"),
         ),
         Claim(
             "26.2",
@@ -298,6 +304,7 @@ def appendix_a() -> tuple[AnyClaim, ...]:
             Derivation.begin(size + a, POSITIVE_RATIO)
             .step("both halves", Reflection(z).apply, by=Reflection(z))
             .step("fundamental theorem", of_half_normal.apply, by=of_half_normal),
+            experiment=_piece_trials("size"),
         ),
         Claim(
             "27",
@@ -337,7 +344,7 @@ def appendix_a() -> tuple[AnyClaim, ...]:
                 f"{value_at(second_moment.apply(inner2), 2):.4f} and {value_at(lower2, 2):.4f}. (30) does not use this value but "
                 "a third one."
             ),
-            experiment=_piece_trials(1),
+            experiment=_piece_trials("y^2 left"),
             assumptions=("a > 0.",),
         ),
         Claim(
@@ -356,7 +363,7 @@ def appendix_a() -> tuple[AnyClaim, ...]:
                 "neither: it has "
                 "exp(-a^2/2) + p(a) in this place."
             ),
-            experiment=_piece_trials(2),
+            experiment=_piece_trials("z^2 right"),
             assumptions=("a > 0.",),
         ),
         Claim(
@@ -366,6 +373,7 @@ def appendix_a() -> tuple[AnyClaim, ...]:
             size2,
             Derivation.begin(2 * positive2, POSITIVE_RATIO),
             by=Reversed(Reflection(z)),
+            experiment=_piece_trials("y^2 given positive"),
         ),
         Claim(
             "29.2",
@@ -374,6 +382,7 @@ def appendix_a() -> tuple[AnyClaim, ...]:
             square + a**2 + 2 * a * size,
             Derivation.begin(size2, POSITIVE_RATIO),
             by=Antiderivative(a**2 * Phi(z), z),
+            experiment=_piece_trials("size^2"),
         ),
         Claim(
             "29.3",
@@ -385,6 +394,7 @@ def appendix_a() -> tuple[AnyClaim, ...]:
                 1 + a**2 + 2 * a * root,
                 by=_HalfNormal(),
             ),
+            experiment=_piece_trials("size^2"),
         ),
         Claim(
             "30",
