@@ -26,6 +26,7 @@ that ``benchmarks/accuracy.py`` found, rounded up.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,9 @@ from numeric.evaluation.arguments import real_arrays, require_nonzero
 from numeric.evaluation.elementwise import blockwise
 from numeric.evaluation.scaled_normal import (
     FARTHEST,
+    Near,
     Numbers,
+    Scale,
     nearest,
     normal_density,
     shift_ratio,
@@ -319,25 +322,31 @@ def _replaced(values: Block, where: Any, by: Callable[[], Any]) -> Block:
     return values
 
 
-def _tabulated(function: Function, power: int, limit: Limit) -> Callable[[Block, Block, Numbers], Block]:
-    """A power of sigma times a function of a, with its limit where mu/sigma is large."""
+@dataclass(frozen=True)
+class _Tabulated:
+    """A power of sigma times a function of a, and its limit where mu/sigma is large."""
 
-    def kernel(mu: Block, sigma: Block, numbers: Numbers) -> Block:
-        a, scale = shift_ratio(mu, sigma, numbers)
-        values = value(function, a).times(scale, power)
-        return _replaced(values, a.centre >= RIGHT, lambda: limit(mu, sigma))
+    function: Function
+    power: int
+    limit: Limit
 
-    return kernel
+    def __call__(self, mu: Block, sigma: Block, numbers: Numbers) -> Block:
+        return self.at(*shift_ratio(mu, sigma, numbers), mu, sigma)
+
+    def at(self, a: Near, scale: Scale, mu: Block, sigma: Block) -> Block:
+        """The value at a shift ratio that is known."""
+        values = value(self.function, a).times(scale, self.power)
+        return _replaced(values, a.centre >= RIGHT, lambda: self.limit(mu, sigma))
 
 
-_gate = _tabulated(truncated_moments.gate, 0, lambda mu, sigma: np.ones_like(mu))
-_mean = _tabulated(truncated_moments.mean, 1, lambda mu, sigma: mu)
-_second_moment = _tabulated(truncated_moments.second_moment, 2, lambda mu, sigma: mu * mu + sigma * sigma)
-_variance = _tabulated(truncated_moments.variance, 2, lambda mu, sigma: sigma * sigma)
-_half_slope = _tabulated(truncated_moments.half_slope_of_variance, 1, lambda mu, sigma: sigma)
-_sigma_gate = _tabulated(truncated_moments.gate, 1, lambda mu, sigma: sigma)
-_c2 = _tabulated(truncated_moments.second_moment, 0, lambda mu, sigma: 1 + (mu / sigma) ** 2)
-_c2_variance = _tabulated(truncated_moments.variance, 0, lambda mu, sigma: np.ones_like(mu))
+_gate = _Tabulated(truncated_moments.gate, 0, lambda mu, sigma: np.ones_like(mu))
+_mean = _Tabulated(truncated_moments.mean, 1, lambda mu, sigma: mu)
+_second_moment = _Tabulated(truncated_moments.second_moment, 2, lambda mu, sigma: mu * mu + sigma * sigma)
+_variance = _Tabulated(truncated_moments.variance, 2, lambda mu, sigma: sigma * sigma)
+_half_slope = _Tabulated(truncated_moments.half_slope_of_variance, 1, lambda mu, sigma: sigma)
+_sigma_gate = _Tabulated(truncated_moments.gate, 1, lambda mu, sigma: sigma)
+_c2 = _Tabulated(truncated_moments.second_moment, 0, lambda mu, sigma: 1 + (mu / sigma) ** 2)
+_c2_variance = _Tabulated(truncated_moments.variance, 0, lambda mu, sigma: np.ones_like(mu))
 
 
 def _gate_gradient(mu: Block, sigma: Block, numbers: Numbers) -> tuple[Block, Block]:
@@ -363,11 +372,12 @@ def _rounded_gate_gradient(mu: Block, sigma: Block) -> tuple[Block, Block]:
 
 def _mean_gradient(mu: Block, sigma: Block, numbers: Numbers) -> tuple[Block, Block]:
     a, scale = shift_ratio(mu, sigma, numbers)
-    return _gate(mu, sigma, numbers), normal_density(a).times(scale, 0)
+    return _gate.at(a, scale, mu, sigma), normal_density(a).unscaled()
 
 
 def _second_moment_gradient(mu: Block, sigma: Block, numbers: Numbers) -> tuple[Block, Block]:
-    return 2 * _mean(mu, sigma, numbers), 2 * _sigma_gate(mu, sigma, numbers)
+    a, scale = shift_ratio(mu, sigma, numbers)
+    return 2 * _mean.at(a, scale, mu, sigma), 2 * _sigma_gate.at(a, scale, mu, sigma)
 
 
 def _variance_gradient(mu: Block, sigma: Block, numbers: Numbers) -> tuple[Block, Block]:
@@ -379,7 +389,7 @@ def _variance_gradient(mu: Block, sigma: Block, numbers: Numbers) -> tuple[Block
 
     in_mu = value(truncated_moments.half_mean_slope_of_variance, a).times(scale, 1)
     in_mu = _replaced(in_mu, a.centre >= RIGHT, limit)
-    return 2 * in_mu, 2 * _half_slope(mu, sigma, numbers)
+    return 2 * in_mu, 2 * _half_slope.at(a, scale, mu, sigma)
 
 
 def _ratio(a: Block, narrow: bool) -> Block:

@@ -212,7 +212,6 @@ def _of_threshold(
     kernels: Mapping[str, Kernel], delta: ArrayLike, sigma: ArrayLike, distribution: str
 ) -> Any:
     kernel = _of_law(kernels, distribution)
-
     delta, sigma = real_arrays(delta=delta, sigma=sigma)
     require_nonnegative("delta", delta)
     return blockwise(with_numbers(kernel, sigma), delta, sigma)
@@ -282,7 +281,7 @@ def _beyond_in_float32(delta: Block, sigma: Block) -> Block:
     beyond, room = aligned((2, max(delta.size, sigma.size)))
     np.divide(delta, sigma * -float(2 * _ROOT_3), out=beyond)
     beyond += 0.5
-    return _without_cancellation(beyond, 2.0**-20, delta, sigma, room)
+    return _without_cancellation(beyond, delta, sigma, room)
 
 
 def _beyond(delta: Block, sigma: Block) -> Block:
@@ -297,12 +296,12 @@ def _beyond(delta: Block, sigma: Block) -> Block:
     beyond -= delta
     beyond += rest
     beyond /= np.multiply(sigma, float(2 * _ROOT_3), out=room)
-    return _without_cancellation(beyond, 2.0**-20, delta, sigma, room)
+    return _without_cancellation(beyond, delta, sigma, room)
 
 
-def _without_cancellation(beyond: Block, close: float, delta: Block, sigma: Block, room: Block) -> Block:
+def _without_cancellation(beyond: Block, delta: Block, sigma: Block, room: Block) -> Block:
     """The positive part, computed once more where the end of the law is so close that nearly all digits cancel."""
-    doubtful = np.abs(beyond, out=room) < close
+    doubtful = np.abs(beyond, out=room) < 2.0**-20
     if doubtful.any():
         at = np.flatnonzero(doubtful)
         delta, sigma = (np.broadcast_to(argument, beyond.shape)[at] for argument in (delta, sigma))
