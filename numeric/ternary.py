@@ -30,10 +30,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import erf
 
 from numeric.evaluation import truncated_moments
-from numeric.evaluation.arguments import real_arrays, require_nonnegative, require_positive
+from numeric.evaluation.arguments import (
+    real_arrays,
+    require_nonnegative,
+    require_one_of,
+    require_positive,
+)
 from numeric.evaluation.elementwise import blockwise
 from numeric.evaluation.error_free import halves, two_product, two_sum, upper_half
 from numeric.evaluation.scaled_normal import (
@@ -44,7 +48,7 @@ from numeric.evaluation.scaled_normal import (
     value,
     with_numbers,
 )
-from numeric.evaluation.truncated_moments import LEFT, PER_UNIT, root_two_pi, tail
+from numeric.evaluation.truncated_moments import LEFT, PER_UNIT, RIGHT, root_two_pi, tail
 from numeric.memory import aligned
 
 Block = NDArray[np.float64]
@@ -203,9 +207,7 @@ def binary_error(sigma: ArrayLike, distribution: str) -> Any:
 
 
 def _of_law(table: Mapping[str, Any], distribution: str) -> Any:
-    if distribution not in table:
-        raise ValueError(f"distribution must be one of {', '.join(table)}, got {distribution!r}")
-    return table[distribution]
+    return table[require_one_of("distribution", distribution, table)]
 
 
 def _of_threshold(
@@ -262,22 +264,14 @@ def _uniform_p_plus(delta: Block, sigma: Block, numbers: Numbers) -> Block:
         delta = np.ldexp(delta, -exponent)
     if numbers is Numbers.NARROW:
         return _beyond_in_float32(delta, sigma)
-    return (_beyond_one_width if sigma.size == 1 else _beyond)(delta, sigma)
-
-
-def _beyond_one_width(delta: Block, sigma: Block) -> Block:
-    """The share of the uniform law beyond delta, sigma the same for all."""
-    first, second = _parts(_ROOT_3, 2)
-    product, rounding = two_product(sigma, first)
-    width, rest = two_sum(product, rounding + sigma * second)
-    beyond = width - delta  # exact where it is small
-    beyond += rest
-    beyond *= 0.5 / width
-    return np.maximum(beyond, 0.0, out=beyond)
+    if sigma.size == 1:  # what is done to the one number takes no time
+        beyond = _close_to_the_end(delta, sigma)
+        return np.maximum(beyond, 0.0, out=beyond)
+    return _beyond(delta, sigma)
 
 
 def _beyond_in_float32(delta: Block, sigma: Block) -> Block:
-    """The same for arguments that come from float32."""
+    """For arguments that come from float32."""
     beyond, room = aligned((2, max(delta.size, sigma.size)))
     np.divide(delta, sigma * -float(2 * _ROOT_3), out=beyond)
     beyond += 0.5
@@ -285,7 +279,7 @@ def _beyond_in_float32(delta: Block, sigma: Block) -> Block:
 
 
 def _beyond(delta: Block, sigma: Block) -> Block:
-    """The same: the half width in two parts, of which the first is exact."""
+    """With the half width in two parts, of which the first is exact."""
     upper, lower = _in_halves(_ROOT_3)
     beyond, rest, room = aligned((3, max(delta.size, sigma.size)))
     sigma_upper = upper_half(sigma, out=beyond)
@@ -310,14 +304,16 @@ def _without_cancellation(beyond: Block, delta: Block, sigma: Block, room: Block
 
 
 def _close_to_the_end(delta: Block, sigma: Block) -> Block:
+    """With the half width in more parts than can cancel; negative beyond the end."""
     first, second, third = _parts(_ROOT_3, 3)
     width, rest = two_product(sigma, first)
     more, least = two_product(sigma, second)
     rest, rounding = two_sum(rest, more)
-    beyond = width - delta  # exact
+    beyond = width - delta  # exact where it is small
     beyond += rest
     beyond += rounding + least + sigma * third
-    return beyond / (2 * width)
+    beyond *= 0.5 / width
+    return beyond
 
 
 def _gaussian_p_plus(delta: Block, sigma: Block, numbers: Numbers) -> Block:
@@ -368,7 +364,10 @@ def _uniform_p_zero(delta: Block, sigma: Block, numbers: Numbers) -> Block:
 
 
 def _gaussian_p_zero(delta: Block, sigma: Block, numbers: Numbers) -> Block:
-    return np.asarray(erf(delta / sigma / float(_ROOT_2)))
+    ratio, _ = shift_ratio(delta, sigma, numbers)
+    share = value(truncated_moments.two_sided, ratio).value
+    np.copyto(share, 1.0, where=ratio.centre >= RIGHT)
+    return share
 
 
 def _laplace_p_zero(delta: Block, sigma: Block, numbers: Numbers) -> Block:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -21,13 +22,27 @@ def real_arrays(**arguments: Any) -> list[NDArray[Any]]:
     >>> [x.dtype.name for x in real_arrays(mu=np.float32(1), sigma=2.0)]
     ['float32', 'float32']
     """
-    kept = [v if isinstance(v, int | float) else np.asarray(v) for v in arguments.values()]
-    for name, value in zip(arguments, kept, strict=True):
-        if np.asarray(value).dtype.kind not in "buif":
-            raise ValueError(f"{name} must be real numbers, got {arguments[name]!r}")
+    kept = [_real(name, value) for name, value in arguments.items()]
     dtype = np.float32 if np.result_type(*kept) in (np.float16, np.float32) else np.float64
     with np.errstate(over="ignore"):
         return [np.asarray(value).astype(dtype, copy=False) for value in kept]
+
+
+def _real(name: str, value: Any) -> Any:
+    """A number of Python as a float, which takes on the type of arrays; anything else as an array."""
+    try:
+        kept = (
+            float(value)
+            if isinstance(value, int)
+            else value
+            if isinstance(value, float)
+            else np.asarray(value)
+        )
+        if np.asarray(kept).dtype.kind in "buif":
+            return kept
+    except (OverflowError, ValueError):
+        pass
+    raise ValueError(f"{name} must be real numbers, got {value!r}")
 
 
 def require_positive(name: str, values: NDArray[Any]) -> None:
@@ -56,6 +71,13 @@ def require_bits(bits: int) -> int:
     if not 1 <= count <= MOST_BITS or isinstance(bits, bool):
         raise ValueError(f"bits must be an integer from 1 to {MOST_BITS}, got {bits!r}")
     return count
+
+
+def require_one_of(name: str, value: Any, allowed: Iterable[str]) -> str:
+    """Refuse any other name."""
+    if not isinstance(value, str) or value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
+    return value
 
 
 def _refuse(name: str, values: NDArray[Any], bad: Any, allowed: str) -> None:

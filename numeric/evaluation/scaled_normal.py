@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numeric.evaluation.arguments import require_positive
+from numeric.evaluation.elementwise import BLOCK
 from numeric.evaluation.error_free import upper_half
 from numeric.evaluation.truncated_moments import (
     LEFT,
@@ -115,9 +116,8 @@ class Numbers(Enum):
 
 def with_numbers(kernel: Callable[..., Any], sigma: NDArray[Any]) -> Callable[..., Any]:
     """A kernel of blocks that refuses sigma unless positive and finite, and tells another one of which kind it is."""
-    if sigma.size == 1:  # once for all blocks
-        narrow = sigma.dtype == np.float32
-        numbers = numbers_of(sigma, narrow)
+    if 0 < sigma.size <= BLOCK:  # once for all blocks
+        numbers = numbers_of(sigma, sigma.dtype == np.float32)
         return lambda x, sigma, narrow: kernel(x, sigma, numbers)
     return lambda x, sigma, narrow: kernel(x, sigma, numbers_of(sigma, narrow))
 

@@ -121,6 +121,13 @@ def inverse_mills(at: Piece) -> Series:
     return at.c / at.r[0]
 
 
+def two_sided(at: Piece) -> Series:
+    """P(|z| < a), where a >= 0."""
+    share = at.E * at.r[0] * Decimal(2)
+    share.coefficients[0] = (share.coefficients[0] - 1).quantize(Decimal("1e-40"))  # exactly 0 at 0
+    return share
+
+
 PROPORTIONAL_TO_E = frozenset(
     {gate, mean, second_moment, variance, half_slope_of_variance, half_mean_slope_of_variance}
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numeric import ternary
@@ -49,6 +49,7 @@ def test_no_uniform_weight_survives_beyond_the_support() -> None:
     assert ternary.variance_at_ratio(3.0, "uniform") == 0
 
 
+@settings(deadline=None)  # the first call makes tables
 @given(thresholds, scales, laws)
 def test_shares_add_up_to_one(delta: float, sigma: float, law: str) -> None:
     both = ternary.variance(delta, sigma, law) + ternary.p_zero(delta, sigma, law)
@@ -100,3 +101,34 @@ def test_bad_arguments_are_named() -> None:
         ternary.mean_abs(0.0, "gaussian")
     with pytest.raises(ValueError, match=r"t must be at least 0, got -1\.0"):
         ternary.variance_at_ratio(-1.0, "laplace")
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (2,)])
+def test_the_end_of_the_uniform_law_next_to_a_double(shape: tuple[int, ...]) -> None:
+    """Where delta^2 - 3 sigma^2 is -2, all digits of sqrt(3) sigma that two doubles hold agree with delta."""
+    delta, sigma = 3784796725797431.0, 2185153408467161.0
+    assert int(delta) ** 2 - 3 * int(sigma) ** 2 == -2
+    exact = 2 / (
+        6 * sigma**2 + 2 * 3**0.5 * sigma * delta
+    )  # (h - delta)/(2h), from (h - delta)(h + delta) = 2
+    found = ternary.p_plus(delta, np.full(shape, sigma), "uniform")
+    assert found == pytest.approx(np.full(shape, exact), rel=4 * np.finfo(float).eps)
+    assert ternary.p_plus(np.full(shape, delta), sigma, "uniform") == pytest.approx(found, rel=1e-15)
+
+
+def test_bad_arguments_are_named_wherever_they_stand() -> None:
+    with pytest.raises(
+        ValueError, match=r"distribution must be one of uniform, gaussian, laplace, got \['uniform'\]"
+    ):
+        ternary.p_plus(1.0, 1.0, ["uniform"])  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"sigma must be positive and finite, got -1.0"):
+        ternary.p_plus(np.zeros((0, 1)), [-1.0, -1.0], "laplace")
+    many = np.ones(50_000)
+    many[-1] = -1
+    with pytest.raises(ValueError, match=r"sigma must be positive and finite, got -1.0"):
+        ternary.p_plus(1.0, many, "laplace")
+    with pytest.raises(ValueError, match=r"delta must be real numbers, got \[\[1\], \[1, 2\]\]"):
+        ternary.p_plus([[1], [1, 2]], 1.0, "laplace")
+    with pytest.raises(ValueError, match="delta must be real numbers"):
+        ternary.p_plus(10**400, 1.0, "laplace")
+    assert ternary.p_plus(10**30, 1.0, "laplace") == 0
