@@ -18,7 +18,8 @@ the Laplace tail a table of values.
 
 Arguments broadcast; float32 stays float32. NaN gives NaN, and delta may be infinite. A sigma that is not positive and
 finite, a negative delta or t and an unknown law are refused with ValueError. The errors stated are the
-largest that ``benchmarks/accuracy.py`` found, rounded up.
+largest that ``benchmarks/accuracy.py`` found, rounded up. Within them a value may depend on what stands beside it in an
+array.
 """
 
 from __future__ import annotations
