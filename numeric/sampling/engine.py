@@ -136,52 +136,60 @@ def chunk(
     """Moments at some of the points, over consecutive blocks."""
     size = block_size(draws) // PIECES
     z = aligned((draws.dimension, size))
-    room = aligned((draws.statistics, size))
-    outs = [room[: _statistics(draws, point)] for point in points]
+    counts = [_statistics(draws, point) for point in points]
+    rooms = {count: aligned((count, _at_a_time(draws, count, size))) for count in counts}
+    outs = [rooms[count] for count in counts]
     found: list[list[Moments]] = [[] for _ in points]
     for block in range(first, first + blocks):
         rng = generator(seed, stream, block)
         start = rng.random()
-        parts = [_Block(len(out), size) for out in outs]
-        for piece in range(PIECES):
+        parts = [_Block(len(out), out.shape[1], PIECES * size) for out in outs]
+        for _ in range(PIECES):
             draws.fill(rng, z)
             for part, point, out in zip(parts, points, outs, strict=True):
-                draws.observe(z, point, out)
-                part.add(piece, out)
+                for at in range(0, size, part.size):
+                    draws.observe(z[:, at : at + part.size], point, out)
+                    part.add(out)
         for moments, part in zip(found, parts, strict=True):
             moments.append(part.moments(start))
     return tuple(merged(moments) for moments in found)
 
 
-class _Block:
-    """Moments of the pieces of one block, all of the same size, put together once at its end.
+def _at_a_time(draws: Draws, statistics: int, size: int) -> int:
+    """Of how many draws of a piece so many statistics stay in the cache with it."""
+    return size // (1 << (statistics // 2).bit_length()) if draws.dimension == 1 else size
 
-    The first piece is centred, and tells whether the others have to be: elsewhere products about zero do as well.
+
+class _Block:
+    """Moments of parts of one block, all of the same size, put together once at its end.
+
+    The first part is centred, and tells whether the others have to be: elsewhere products about zero do as well.
     """
 
-    def __init__(self, statistics: int, size: int) -> None:
-        self.size = size
-        self.means = np.empty((PIECES, statistics))
-        self.products = np.empty((PIECES, statistics, statistics))
+    def __init__(self, statistics: int, size: int, draws: int) -> None:
+        self.size, self.draws, self.added = size, draws, 0
+        self.means = np.empty((draws // size, statistics))
+        self.products = np.empty((draws // size, statistics, statistics))
         self.powers: Powers | None = None
         self.far_from_zero = True
         self.lane = min(size, LANE)
         self.ones = np.ones(self.lane)
 
-    def add(self, piece: int, out: Array) -> None:
-        """Add a piece; what it holds is overwritten."""
+    def add(self, out: Array) -> None:
+        """Add a part; what it holds is overwritten."""
         lanes = out.reshape(len(out), -1, self.lane)
         sums = np.add.reduce(np.vecdot(lanes, self.ones), axis=1)
-        mean = np.divide(sums, self.size, out=self.means[piece])
+        mean = np.divide(sums, self.size, out=self.means[self.added])
         if self.far_from_zero:
             np.subtract(out, mean[:, None], out=out)
-        products = self.products[piece]
+        products = self.products[self.added]
         for i, row in enumerate(lanes):
             for j in range(i + 1):
                 products[i, j] = products[j, i] = np.add.reduce(np.vecdot(row, lanes[j]))
-        if piece == 0:
+        if self.added == 0:
             self.powers = self._powers(mean, lanes)
             self.far_from_zero = bool(np.any(self.powers.second < CANCELLATION * self.size * mean**2))
+        self.added += 1
 
     def _powers(self, mean: Array, lanes: Array) -> Powers:
         square = aligned((self.lane,))
@@ -201,9 +209,7 @@ class _Block:
         mean = self.means.mean(axis=0)
         deviations = self.means - mean
         scatter = self.products.sum(axis=0) + self.size * np.einsum("pi,pj->ij", deviations, deviations)
-        return Moments(
-            PIECES * self.size, mean, scatter, 1, np.zeros_like(mean), self.powers, np.array([start])
-        )
+        return Moments(self.draws, mean, scatter, 1, np.zeros_like(mean), self.powers, np.array([start]))
 
 
 def _call(draws: Draws, points: Sequence[int], seed: int, stream: int, first: int, blocks: int) -> Call:
