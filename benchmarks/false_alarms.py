@@ -130,9 +130,8 @@ def main() -> int:
     arguments = parser.parse_args()
     failed = False
     for kind in RUNS:
-        with ProcessPoolExecutor(
-            arguments.jobs
-        ) as pool:  # a new one each time: sizes are not reduced for claims
+        # new processes each time: in the old ones sizes are reduced, which claims do not want
+        with ProcessPoolExecutor(arguments.jobs) as pool:
             found = list(pool.map(alarms, [kind] * arguments.runs, range(arguments.runs), chunksize=10))
         print(f"{kind}: {arguments.runs} runs of {found[0][0]} comparisons", flush=True)
         for number, level in enumerate(LEVELS):

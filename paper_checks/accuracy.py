@@ -98,8 +98,6 @@ def worst(subject: Subject, points: int, dtype: Any) -> Worst:
     """The largest error of a function on its grid."""
     arguments = subject.grid(points, dtype)
     values = _values(subject.values, *arguments)
-    if values.dtype != dtype:
-        raise TypeError(f"{subject.name} turns {dtype} into {values.dtype}")
     reference = subject.reference()
     errors = [
         ulps(y, enclosed(reference, x), dtype)
@@ -116,23 +114,30 @@ def _values(function: Callable[..., Array], *arguments: Array) -> Array:
     These are the ones that share their second argument, which is given as a number; those where nothing comes near
     over- or underflow; and the rest.
     """
-    if len(arguments) == 1:
-        return np.asarray(function(*arguments))
-    first, second = arguments
-    shared, counts = np.unique(second, return_counts=True)
-    kinds = [second == value for value in shared[counts > second.size // 20]]
-    with np.errstate(over="ignore", under="ignore"):
-        near = (np.abs(np.frexp(second)[1]) < MODERATE) & (np.abs(first / second) < 2.0**9)
-    near &= ~np.any(kinds, axis=0)
-    values: Array = np.empty_like(first)
-    for kind in kinds:
-        values[kind] = function(first[kind], second[kind][0])
-    for kind in (near, ~near & ~np.any(kinds, axis=0)):
-        found = np.asarray(function(first[kind], second[kind]))
+    values: Array = np.empty_like(arguments[0])
+    for kind, *some in _kinds(*arguments):
+        found = np.asarray(function(*some))
         if found.dtype != values.dtype:
             raise TypeError(f"{values.dtype} becomes {found.dtype}")
         values[kind] = found
     return values
+
+
+def _kinds(first: Array, second: Array | None = None) -> Iterator[tuple[Any, ...]]:
+    """Which points belong together, and the arguments there."""
+    if second is None:
+        yield slice(None), first
+        return
+    rest = np.ones(first.size, bool)
+    shared, counts = np.unique(second, return_counts=True)
+    for number in shared[counts > second.size // 20]:
+        kind = second == number
+        rest &= ~kind
+        yield kind, first[kind], number
+    with np.errstate(over="ignore", under="ignore"):
+        near = (np.abs(np.frexp(second)[1]) < MODERATE) & (np.abs(first / second) < 2.0**9)
+    for kind in (rest & near, rest & ~near):
+        yield kind, first[kind], second[kind]
 
 
 # --- balls -----------------------------------------------------------------------------------------------

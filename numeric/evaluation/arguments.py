@@ -31,13 +31,9 @@ def real_arrays(**arguments: Any) -> list[NDArray[Any]]:
 def _real(name: str, value: Any) -> Any:
     """A number of Python as a float, which takes on the type of arrays; anything else as an array."""
     try:
-        kept = (
-            float(value)
-            if isinstance(value, int)
-            else value
-            if isinstance(value, float)
-            else np.asarray(value)
-        )
+        kept = float(value) if isinstance(value, int) else value
+        if not isinstance(kept, float):
+            kept = np.asarray(kept)
         if np.asarray(kept).dtype.kind in "buif":
             return kept
     except (OverflowError, ValueError):

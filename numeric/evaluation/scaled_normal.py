@@ -22,6 +22,7 @@ from numeric.evaluation.truncated_moments import (
     LEFT,
     PER_UNIT,
     PROPORTIONAL_TO_E,
+    SMALL,
     Function,
     density_at_centres,
     exponents,
@@ -31,13 +32,13 @@ from numeric.memory import aligned
 
 Block = NDArray[np.float64]
 
-_MODERATE_E = (-30 - LEFT) * PER_UNIT  # right of this column E times moderate numbers does not underflow
+_MODERATE_E = (SMALL - LEFT) * PER_UNIT  # right of this column E times moderate numbers does not underflow
 _MIRRORED_E = -2 * LEFT * PER_UNIT - _MODERATE_E
 _SHIFT = 1.5 * 2.0**52 / PER_UNIT  # a sum with it is a multiple of 1/PER_UNIT, and its last bits count these
 _ORIGIN = int(np.float64(_SHIFT).view(np.int64)) + LEFT * PER_UNIT
 _MODERATE = 2.0**100  # neither this nor its inverse, nor a few factors between them, over- or underflow
 FARTHEST = 1000.0  # where the functions here are zero, or what they tend to, for every sigma
-_FAR = (1000 + LEFT) * PER_UNIT  # columns of this size belong to centres within FARTHEST
+_FAR = (int(FARTHEST) + LEFT) * PER_UNIT  # columns of this size belong to centres within FARTHEST
 _ROOM = 200  # powers of two that keep the quotient of a subnormal mu normal
 
 

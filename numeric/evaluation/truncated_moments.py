@@ -35,7 +35,7 @@ DEGREE = 8
 _NEGLIGIBLE = 2.0**-56  # share of the value that the last row of a table makes, at least somewhere
 _DIGITS = 60  # half of them are lost in the recurrence at t = 66
 _TERMS = 28
-_SMALL = -30  # centres left of it have E below 1e-195
+SMALL = -30  # centres left of it have E below 1e-195
 
 
 class Series:
@@ -175,7 +175,7 @@ def exponents() -> NDArray[np.intp]:
     """The powers of two that keep E(c) from underflow, about 1/E(c) where that is large, as far to both sides."""
     with localcontext(prec=_DIGITS):
         per_unit = 1 / (2 * Decimal(2).ln())
-        left = [round(c * c * per_unit) if c < _SMALL else 0 for c in _centres()[: -LEFT * PER_UNIT + 1]]
+        left = [round(c * c * per_unit) if c < SMALL else 0 for c in _centres()[: -LEFT * PER_UNIT + 1]]
     return np.array([*left, *left[-2::-1]], np.intp)
 
 

@@ -108,9 +108,8 @@ def test_the_end_of_the_uniform_law_next_to_a_double(shape: tuple[int, ...]) -> 
     """Where delta^2 - 3 sigma^2 is -2, all digits of sqrt(3) sigma that two doubles hold agree with delta."""
     delta, sigma = 3784796725797431.0, 2185153408467161.0
     assert int(delta) ** 2 - 3 * int(sigma) ** 2 == -2
-    exact = 2 / (
-        6 * sigma**2 + 2 * 3**0.5 * sigma * delta
-    )  # (h - delta)/(2h), from (h - delta)(h + delta) = 2
+    width = 3**0.5 * sigma
+    exact = 2 / (2 * width * (width + delta))  # since (width - delta)(width + delta) = 2
     found = ternary.p_plus(delta, np.full(shape, sigma), "uniform")
     assert found == pytest.approx(np.full(shape, exact), rel=4 * np.finfo(float).eps)
     assert ternary.p_plus(np.full(shape, delta), sigma, "uniform") == pytest.approx(found, rel=1e-15)
