@@ -79,13 +79,16 @@ class Round(sp.Function):
         return sp.S.Zero
 
     def _enclose(self, evaluator: Any, env: Any) -> Any:
-        exact = evaluator.exactly(self.args[0], env)
-        if exact.is_Rational:  # at a tie no ball decides
-            return evaluator.numbers.rational(Round(exact))
         v = evaluator.evaluate(self.args[0], env)
         while isinstance(v, Dual):
             v = v.value
-        return evaluator.numbers.round_half_even(v)
+        try:
+            return evaluator.numbers.round_half_even(v)
+        except Unevaluable:  # at a tie no ball decides
+            exact = evaluator.exactly(self.args[0], env)
+            if not exact.is_Rational:
+                raise
+            return evaluator.numbers.rational(int(Round(exact)))
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         power = "" if exp is None else f"^{{{exp}}}"
@@ -182,7 +185,7 @@ class OneSided(sp.Expr):
         if expr != quantised():
             raise Unevaluable(f"how fast the derivative changes beside the kink is not known: {expr}")
         numbers = evaluator.numbers
-        h = numbers.rational(sp.Rational(1, 10**50))
+        h = numbers.rational(1, 10**50)
         here = evaluator.bound(env, {x: evaluator.evaluate(place, env)})
         here = evaluator.bound(here, {variable: here[variable] + h * int(side)})
         slope = evaluator.evaluate(sp.Derivative(expr.replace(Round, _PassesThrough), variable), here)
@@ -270,7 +273,8 @@ class Largest(sp.Expr):
         # linear between the places where rounding jumps: the largest value is at one of them or at an end
         steps = evaluator.integer(self.args[0], env)
         candidates = [sp.Rational(k, 2 * steps) for k in range(2 * steps + 1)]
-        return evaluator.numbers.rational(max(abs(Round(steps * v) / steps - v) for v in candidates))
+        largest = max(abs(Round(steps * v) / steps - v) for v in candidates)
+        return evaluator.numbers.rational(largest.p, largest.q)
 
     def _latex(self, printer: Any) -> str:
         steps = printer._print(self.args[0])
@@ -315,10 +319,10 @@ class LargestDifference(sp.Expr):
             raise Unevaluable(f"where this difference is largest is not known: {self.args[0]}")
         numbers = evaluator.numbers
         steps = evaluator.integer(n, env)
-        h = numbers.rational(sp.Rational(1, 10**50))
-        largest = numbers.rational(sp.S.Zero)
+        h = numbers.rational(1, 10**50)
+        largest = numbers.rational(0)
         for k in sorted({*range(2 * steps + 1)[:32], *range(2 * steps + 1)[-32:]}):
-            place = env[alpha] * numbers.rational(sp.Rational(k, 2 * steps))
+            place = env[alpha] * numbers.rational(k, 2 * steps)
             for side in (-1, 1):
                 size = abs(evaluator.evaluate(self.args[0], evaluator.bound(env, {x: place + h * side})))
                 largest = (largest + size + abs(largest - size)) / 2  # the larger of the two

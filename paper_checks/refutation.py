@@ -102,7 +102,7 @@ class PointEvaluator(Evaluator):
         if isinstance(expr, sp.floor):  # at a tie no ball decides
             exact = self.exactly(expr.args[0], env)
             if exact.is_Rational:
-                return self.numbers.rational(sp.floor(exact))
+                return self.numbers.rational(int(sp.floor(exact)))
         try:
             return super().evaluate(expr, env)
         except Unevaluable:
@@ -130,8 +130,10 @@ class PointEvaluator(Evaluator):
         value, error = mp.quad(integrand, ends, error=True)
         if not error <= _QUADRATURE / 10 * (1 + abs(value)):
             raise Unevaluable("an integral that does not converge")
-        bound = self.numbers.rational(sp.Rational(str(_QUADRATURE * (1 + abs(value)))))
-        return self.numbers.widen(self.numbers.rational(sp.Rational(str(value))), bound)
+        found, bound = (sp.Rational(str(x)) for x in (value, _QUADRATURE * (1 + abs(value))))
+        return self.numbers.widen(
+            self.numbers.rational(found.p, found.q), self.numbers.rational(bound.p, bound.q)
+        )
 
     def exact(self, expr: sp.Expr) -> sp.Expr:
         """The value as a rational number where it is one, else what is left of the expression."""
@@ -182,7 +184,7 @@ class PointEvaluator(Evaluator):
         if id(env) not in self._known or not limits:
             return super()._sum_over(function, limits, env)
         index, low, high = limits[-1]
-        total = self.numbers.rational(sp.S.Zero)
+        total = self.numbers.rational(0)
         for value in range(self.integer(low, env), self.integer(high, env) + 1):
             total = total + self._sum_over(function, limits[:-1], self._at_index(index, value, env))
         return total
@@ -191,7 +193,7 @@ class PointEvaluator(Evaluator):
         key = (id(env), index, value)
         if key not in self._with_index:
             number = sp.Integer(value)
-            inner = {**env, index: self.numbers.rational(number), ("exact", index): number}
+            inner = {**env, index: self.numbers.rational(value), ("exact", index): number}
             self._with_index[key] = inner  # kept, so that its id stays its own
             self._known[id(inner)] = {}
             self._rationals[id(inner)] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import sympy as sp
@@ -20,20 +21,25 @@ class Abbreviation(sp.Expr):
     @property
     def free_symbols(self) -> set[sp.Basic]:
         """The symbols of what the name stands for."""
-        return set(self.unfolded().free_symbols)
+        return set(_unfolded(self).free_symbols)
 
     def _eval_derivative(self, symbol: sp.Basic) -> sp.Expr:
         return self.unfolded().diff(symbol)
 
     def _enclose(self, evaluator: Any, environment: Any) -> Any:
-        return evaluator.evaluate(self.unfolded(), environment)
+        return evaluator.evaluate(_unfolded(self), environment)
 
     def _eval_is_commutative(self) -> bool:
         return True
 
 
+@lru_cache(maxsize=4096)
+def _unfolded(name: Abbreviation) -> sp.Expr:
+    return name.unfolded()
+
+
 def unfold(expr: sp.Expr) -> sp.Expr:
     """The expression with every abbreviation written out."""
     while expr.has(Abbreviation):
-        expr = expr.replace(lambda e: isinstance(e, Abbreviation), lambda e: e.unfolded())
+        expr = expr.replace(lambda e: isinstance(e, Abbreviation), _unfolded)
     return expr

@@ -155,7 +155,9 @@ class Domain:
         point: Point = {}
         for symbol, values in self.sets.items():
             scalars = {s: v for s, v in point.items() if not isinstance(v, tuple)}
-            concrete = self.drawn.get(symbol, values).subs(scalars)
+            concrete = self.drawn.get(symbol, values)
+            if concrete.free_symbols:
+                concrete = concrete.xreplace(scalars)
             if symbol in self.lengths:
                 length = int(sp.sympify(self.lengths[symbol]).subs(scalars))
                 point[symbol] = tuple(_draw(concrete, rng) for _ in range(length))
@@ -178,7 +180,7 @@ class Domain:
             if symbol not in point:
                 continue
             entries = point[symbol] if isinstance(point[symbol], tuple) else (point[symbol],)
-            concrete = values.subs(scalars)
+            concrete = values.xreplace(scalars)
             if not all(concrete.contains(sp.sympify(entry)) == sp.true for entry in entries):
                 return symbol
         return None
@@ -187,8 +189,10 @@ class Domain:
 def holds(relation: sp.Basic, point: Point) -> bool:
     """Whether a relation is true at a point; False where its sides cannot be told apart."""
     scalars = {s: v for s, v in point.items() if not isinstance(v, tuple)}
+    if isinstance(relation, sp.And):
+        return all(holds(part, point) for part in relation.args)
     if not relation.atoms(Abbreviation):
-        return bool(relation.subs(scalars) == sp.true)
+        return bool(relation.xreplace(scalars) == sp.true)
     try:
         return Evaluator().truth(relation, Evaluator().environment(point))
     except Unevaluable:

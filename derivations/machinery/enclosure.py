@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise, product
 from typing import TYPE_CHECKING, Any
 
@@ -85,9 +86,14 @@ class BallArithmetic:
     def use(self) -> None:
         """Work at this precision from now on; python-flint holds one for the whole process."""
         flint.ctx.dps = self.digits
+        self._rationals: dict[tuple[int, int], Any] = {}  # at this precision
 
-    def rational(self, number: sp.Rational) -> Any:
-        return flint.arb(flint.fmpq(int(number.p), int(number.q)))
+    def rational(self, p: int, q: int = 1) -> Any:
+        """The ratio of two integers."""
+        known = self._rationals.get((p, q))
+        if known is None:
+            known = self._rationals[p, q] = flint.arb(flint.fmpq(int(p), int(q)))
+        return known
 
     def pi(self) -> Any:
         return flint.arb.pi()
@@ -115,7 +121,7 @@ class BallArithmetic:
         raise Unevaluable("a sign that the ball does not decide")
 
     def round_half_even(self, x: Any) -> Any:
-        return self.floor(x + self.rational(sp.Rational(1, 2)), half_even=True)
+        return self.floor(x + self.rational(1, 2), half_even=True)
 
     def floor(self, x: Any, half_even: bool = False) -> Any:
         unique = x.floor().unique_fmpz()
@@ -148,7 +154,7 @@ class BallArithmetic:
     def agree(self, x: Any, y: Any) -> bool:
         difference = x - y
         scale = 1 + abs(x).upper()
-        width_ok = difference.rad() < scale * self.rational(sp.Rational(1, 10**45))
+        width_ok = difference.rad() < scale * self.rational(1, 10**45)
         return bool(difference.contains(0) and width_ok)
 
     def below(self, x: Any, y: Any) -> bool:
@@ -164,7 +170,7 @@ class BallArithmetic:
 
     def vanishes(self, x: Any) -> bool:
         """Whether a value cannot be told from zero, however small its error."""
-        return bool(x.contains(0) and x.rad() < self.rational(sp.Rational(1, 10 ** (self.digits // 2))))
+        return bool(x.contains(0) and x.rad() < self.rational(1, 10 ** (self.digits // 2)))
 
 
 class SampleArithmetic:
@@ -179,8 +185,9 @@ class SampleArithmetic:
     def use(self) -> None:
         """Nothing: the precision belongs to this object."""
 
-    def rational(self, number: sp.Rational) -> Any:
-        return self.mp.mpf(int(number.p)) / int(number.q)
+    def rational(self, p: int, q: int = 1) -> Any:
+        """The ratio of two integers."""
+        return self.mp.mpf(int(p)) / int(q)
 
     def pi(self) -> Any:
         return +self.mp.pi
@@ -202,6 +209,8 @@ class SampleArithmetic:
         return self.mp.floor(x)
 
     def round_half_even(self, x: Any) -> Any:
+        if abs(x - self.mp.floor(x) - self.mp.mpf(0.5)) < self.mp.mpf(10) ** -(self.digits // 2):
+            raise Unevaluable("a rounding that the sample does not decide")
         return self.mp.nint(x)
 
     def midpoint(self, low: Any, high: Any) -> Any:
@@ -265,33 +274,27 @@ class Evaluator:
         environment: dict[Any, Any] = {}
         for symbol, value in point.items():
             if isinstance(value, tuple):
-                environment[symbol] = [self.numbers.rational(sp.Rational(v)) for v in value]
+                environment[symbol] = [self.numbers.rational(v.p, v.q) for v in map(sp.Rational, value)]
             elif sp.sympify(value).is_Rational:
-                environment[symbol] = self.numbers.rational(sp.Rational(value))
-                environment["exact", symbol] = sp.Rational(value)
+                number = environment["exact", symbol] = sp.Rational(value)
+                environment[symbol] = self.numbers.rational(number.p, number.q)
             else:
                 environment[symbol] = self.evaluate(sp.sympify(value), {})
         return environment
 
     def evaluate(self, expr: sp.Expr, env: Environment) -> Any:
         """The value of the expression where the environment gives its symbols."""
+        method = _METHODS.get(type(expr))
+        if method is not None:
+            return method(self, expr, env)
         own = getattr(expr, "_enclose", None)
         if own is not None:
             return own(self, env)
         if isinstance(expr, sp.Rational):
-            return self.numbers.rational(expr)
-        if expr is sp.pi:
-            return self.numbers.pi()
-        if expr is sp.E:
-            return self.numbers.apply("exp", self.numbers.rational(sp.S.One))
+            return self._number(expr, env)
         if isinstance(expr, sp.Symbol):
-            if expr not in env:
-                raise Unevaluable(f"no value for the symbol {expr}")
-            return env[expr]
-        method = _METHODS.get(type(expr))
-        if method is None:
-            raise Unevaluable(f"no way to evaluate {type(expr).__name__}: {expr}")
-        return method(self, expr, env)
+            return self._symbol(expr, env)
+        raise Unevaluable(f"no way to evaluate {type(expr).__name__}: {expr}")
 
     def exactly(self, expr: sp.Expr, env: Environment) -> sp.Expr:
         """The expression with every symbol that has a rational value replaced by it."""
@@ -326,35 +329,40 @@ class Evaluator:
             return value
         if name == "log":
             return self.power(x, -1)
-        gaussian = self.function("exp", -(x * x)) * self.numbers.rational(sp.Integer(2))
-        gaussian = gaussian * self.power(self.numbers.pi(), sp.Rational(-1, 2))
+        gaussian = self.function("exp", -(x * x)) * self.numbers.rational(2)
+        gaussian = gaussian * self.power(self.numbers.pi(), -1, 2)
         if name in {"erf", "erfc"}:
             return gaussian if name == "erf" else -gaussian
         raise Unevaluable(f"no derivative known for {name}")
 
-    def power(self, base: Any, exponent: sp.Rational | int) -> Any:
-        """A power with a rational exponent."""
-        exponent = sp.Rational(exponent)
+    def power(self, base: Any, p: int, q: int = 1) -> Any:
+        """A power whose exponent is the ratio of two integers."""
         if isinstance(base, Dual):
             slope = (
-                self.power(base.value, exponent - 1) * self.numbers.rational(exponent) * base.slope
-                if exponent != 0
+                self.power(base.value, p - q, q) * self.numbers.rational(p, q) * base.slope
+                if p != 0
                 else base.slope * 0
             )
-            return Dual(self.power(base.value, exponent), slope, base.level)
-        if exponent.is_Integer:
-            return self._integer_power(base, int(exponent))
-        if exponent.q == 2:
-            return self._integer_power(self.numbers.apply("sqrt", base), int(exponent.p))
-        return self.numbers.power(base, self.numbers.rational(exponent))
+            return Dual(self.power(base.value, p, q), slope, base.level)
+        if q == 1:
+            return self._integer_power(base, p)
+        if q == 2:
+            return self._integer_power(self.numbers.apply("sqrt", base), p)
+        return self.numbers.power(base, self.numbers.rational(p, q))
 
     def _integer_power(self, base: Any, exponent: int) -> Any:
         # By multiplication: a ball around zero to an integer power is nan in some versions of python-flint.
-        result, square = self.numbers.rational(sp.S.One), base
-        for bit in reversed(f"{abs(exponent):b}"):
-            result = result * square if bit == "1" else result
+        if exponent < 0:
+            return 1 / self._integer_power(base, -exponent)
+        if exponent == 0:
+            return self.numbers.rational(1)
+        result = base if exponent % 2 else None
+        square = base
+        while exponent := exponent // 2:
             square = square * square
-        return 1 / result if exponent < 0 else result
+            if exponent % 2:
+                result = square if result is None else result * square
+        return result
 
     def sign(self, x: Any) -> int:
         """The sign of a value; that of a dual number is the sign of its value."""
@@ -392,6 +400,21 @@ class Evaluator:
 
     # -- one method for each kind of node ------------------------------------------------------------
 
+    def _number(self, expr: sp.Rational, env: Environment) -> Any:
+        return self.numbers.rational(expr.p, expr.q)
+
+    def _pi(self, expr: sp.Expr, env: Environment) -> Any:
+        return self.numbers.pi()
+
+    def _e(self, expr: sp.Expr, env: Environment) -> Any:
+        return self.numbers.apply("exp", self.numbers.rational(1))
+
+    def _symbol(self, expr: sp.Symbol, env: Environment) -> Any:
+        try:
+            return env[expr]
+        except KeyError:
+            raise Unevaluable(f"no value for the symbol {expr}") from None
+
     def _add(self, expr: sp.Expr, env: Environment) -> Any:
         total = self.evaluate(expr.args[0], env)
         for arg in expr.args[1:]:
@@ -405,26 +428,26 @@ class Evaluator:
         return product
 
     def _pow(self, expr: sp.Expr, env: Environment) -> Any:
-        exponent = expr.exp
-        if not exponent.is_Rational and exponent.is_integer:
-            exponent = sp.Integer(self.integer(exponent, env))
-        base = self.evaluate(expr.base, env)
+        base, exponent = expr.args
+        value = self.evaluate(base, env)
         if exponent.is_Rational:
-            return self.power(base, exponent)
-        return self.function("exp", self.evaluate(exponent, env) * self.function("log", base))
+            return self.power(value, exponent.p, exponent.q)
+        if exponent.is_integer:
+            return self.power(value, self.integer(exponent, env))
+        return self.function("exp", self.evaluate(exponent, env) * self.function("log", value))
 
     def _named(self, expr: sp.Expr, env: Environment) -> Any:
         return self.function(type(expr).__name__, self.evaluate(expr.args[0], env))
 
     def _phi(self, expr: sp.Expr, env: Environment) -> Any:
-        square = self.power(self.evaluate(expr.args[0], env), sp.Integer(2))
-        scale = self.power(self.numbers.pi() * self.numbers.rational(sp.Integer(2)), sp.Rational(-1, 2))
-        return self.function("exp", -(square * self.numbers.rational(sp.Rational(1, 2)))) * scale
+        x = self.evaluate(expr.args[0], env)
+        scale = self.power(self.numbers.pi() * self.numbers.rational(2), -1, 2)
+        return self.function("exp", x * x * self.numbers.rational(-1, 2)) * scale
 
     def _Phi(self, expr: sp.Expr, env: Environment) -> Any:
         x = self.evaluate(expr.args[0], env)
-        scale = self.power(self.numbers.rational(sp.Integer(2)), sp.Rational(-1, 2))
-        return self.function("erfc", -(x * scale)) * self.numbers.rational(sp.Rational(1, 2))
+        scale = self.power(self.numbers.rational(2), -1, 2)
+        return self.function("erfc", -(x * scale)) * self.numbers.rational(1, 2)
 
     def _lambertw(self, expr: sp.Expr, env: Environment) -> Any:
         branch = expr.args[1] if len(expr.args) == 2 else sp.S.Zero
@@ -439,7 +462,7 @@ class Evaluator:
         return x * sign
 
     def _sign(self, expr: sp.Expr, env: Environment) -> Any:
-        return self.numbers.rational(sp.Integer(self.sign_of(expr.args[0], env)))
+        return self.numbers.rational(self.sign_of(expr.args[0], env))
 
     def _extremum(self, expr: sp.Expr, env: Environment) -> Any:
         wanted = 1 if isinstance(expr, sp.Max) else -1
@@ -454,7 +477,7 @@ class Evaluator:
         sign = self.sign_of(expr.args[0], env)
         if sign == 0:
             return self.evaluate(expr.args[1], env)
-        return self.numbers.rational(sp.Integer(1 if sign > 0 else 0))
+        return self.numbers.rational(1 if sign > 0 else 0)
 
     def _floor(self, expr: sp.Expr, env: Environment) -> Any:
         x = self.evaluate(expr.args[0], env)
@@ -475,7 +498,7 @@ class Evaluator:
 
     def _delta(self, expr: sp.Expr, env: Environment) -> Any:
         equal = self.integer(expr.args[0], env) == self.integer(expr.args[1], env)
-        return self.numbers.rational(sp.Integer(int(equal)))
+        return self.numbers.rational(int(equal))
 
     def _sum(self, expr: sp.Sum, env: Environment) -> Any:
         # The statistics of a batch stand in every term of every sum over it: each is computed once. The key
@@ -493,11 +516,11 @@ class Evaluator:
         if not limits:
             return self.evaluate(function, env)
         index, low, high = limits[-1]
-        total = self.numbers.rational(sp.S.Zero)
+        total = self.numbers.rational(0)
         for value in range(self.integer(low, env), self.integer(high, env) + 1):
             inner = {
                 **env,
-                index: self.numbers.rational(sp.Integer(value)),
+                index: self.numbers.rational(value),
                 ("exact", index): sp.Integer(value),
             }
             total = total + self._sum_over(function, limits[:-1], inner)
@@ -516,7 +539,7 @@ class Evaluator:
             return self.evaluate(function, env)
         *rest, variable = variables
         level = 1 + max((_level(v) for v in env.values()), default=0)
-        one = self.numbers.rational(sp.S.One)
+        one = self.numbers.rational(1)
         inner = dict(env)
         if isinstance(variable, sp.Indexed):
             entries = list(env[variable.base])
@@ -528,7 +551,7 @@ class Evaluator:
         value = self._derivative_in(function, rest, inner)
         if isinstance(value, Dual) and value.level == level:
             return value.slope
-        return self.numbers.rational(sp.S.Zero)
+        return self.numbers.rational(0)
 
     def _integral(self, expr: sp.Integral, env: Environment) -> Any:
         if len(expr.limits) != 1 or len(expr.limits[0]) != 3:
@@ -540,7 +563,7 @@ class Evaluator:
         ((variable, _, _),) = expr.limits
         expr = expr.func(self._written_out(expr.function, variable, rest), *expr.limits)
         pieces, tails = self._pieces(expr, rest)
-        total = self.numbers.rational(sp.S.Zero)
+        total = self.numbers.rational(0)
         for smooth, (left, _), (right, _) in pieces:
             total = total + self._smooth_integral(smooth, variable, left, right, rest)
         for place, sign in tails:
@@ -566,7 +589,7 @@ class Evaluator:
     ) -> Any:
         """The derivative of an integral, by Leibniz' rule: the integrand moves, and so do ends and kinks."""
         ((variable, _, _),) = expr.limits
-        total = self.numbers.rational(sp.S.Zero)
+        total = self.numbers.rational(0)
         for smooth, (left, start), (right, stop) in pieces:
             if smooth == 0:
                 continue
@@ -607,7 +630,7 @@ class Evaluator:
         self, function: sp.Expr, variable: Any, low: Any, high: Any, env: Environment
     ) -> Any:
         if function == 0:
-            return self.numbers.rational(sp.S.Zero)
+            return self.numbers.rational(0)
         if not is_entire(function, variable):  # across a branch point quadrature with balls is silently wrong
             raise Unevaluable(f"the integrand may not be analytic: {function}")
         return self.numbers.integrate(self._integrand(function, variable, env), low, high)
@@ -636,7 +659,12 @@ class Evaluator:
             return node
 
         held = hold(function)
-        return lambda z: self.evaluate(held, {**inner, variable: z})
+
+        def value(at: Any) -> Any:
+            inner[variable] = at
+            return self.evaluate(held, inner)
+
+        return value
 
     def _branch(self, function: sp.Expr, variable: Any, env: Environment) -> sp.Expr:
         """The smooth expression that the integrand is around the point of the environment."""
@@ -675,7 +703,7 @@ class Evaluator:
             if not end.is_infinite:
                 ends.append(self.evaluate(end, env))
                 continue
-            start = self.numbers.rational(sp.S.Zero) if other.is_infinite else self.evaluate(other, env)
+            start = self.numbers.rational(0) if other.is_infinite else self.evaluate(other, env)
             cut = self._cut(expr, sign, start, env)
             ends.append(cut * sign)
             tails.append((cut, sign))
@@ -684,7 +712,7 @@ class Evaluator:
     def _cut(self, expr: sp.Integral, sign: int, start: Any, env: Environment) -> Any:
         """How far out an integral from a start to infinity is cut."""
         ((variable, _, _),) = expr.limits
-        reach = self.numbers.rational(sp.Integer(TAIL))
+        reach = self.numbers.rational(TAIL)
         for place in (start, *(self.evaluate(k, env) for k in _kinks(expr.function, variable))):
             reach = reach + place * self.sign(place)
         for _ in range(40):
@@ -713,7 +741,7 @@ class Evaluator:
                 for j, product in enumerate(row):
                     p[k + j] = p[k + j] + product
         if not p:
-            return self.numbers.rational(sp.S.Zero)
+            return self.numbers.rational(0)
         rate = self._rate(p, q, reach)
         if self.sign(rate) <= 0:
             raise Unevaluable(f"no bound found for the tail of {expr.function}")
@@ -730,8 +758,13 @@ class Evaluator:
         here = self.bound(rest, {variable: reach * sign})
         smooth = self._branch(expr.function, variable, here).subs(variable, sign * t)
         if smooth == 0:
-            return [], [self.numbers.rational(sp.S.Zero)]
-        p, q = _polynomial_times_exponential(smooth, t, self, env)
+            return [], [self.numbers.rational(0)]
+        in_powers = set().union(*(power.exp.free_symbols for power in smooth.atoms(sp.Pow)))
+        orders = ((s, env["exact", s]) for s in sorted(in_powers, key=str) if ("exact", s) in env)
+        p, q = (
+            [self.evaluate(c, env) for c in coefficients]
+            for coefficients in _polynomial_times_exponential(smooth, t, tuple(orders))
+        )
         if len(q) == 3 and self.sign(q[2]) > 0:
             raise Unevaluable("the integrand grows at infinity")
         return p, q
@@ -739,7 +772,7 @@ class Evaluator:
     def _rate(self, p: list[Any], q: list[Any], reach: Any) -> Any:
         """How fast the bound of a tail decays at the cut."""
         slope = self._polynomial([c * k for k, c in enumerate(q)][1:], reach)
-        return -slope + -(self.numbers.rational(sp.Integer(len(p) - 1)) / reach)
+        return -slope + -(self.numbers.rational(len(p) - 1) / reach)
 
     def _polynomial(self, coefficients: list[Any], at: Any) -> Any:
         return sum((c * at**k for k, c in enumerate(coefficients)), start=at * 0)
@@ -790,6 +823,7 @@ def _slope(x: Any) -> Any:
     return x.slope if isinstance(x, Dual) else x * 0
 
 
+@lru_cache(maxsize=4096)
 def _max_as_abs(function: sp.Expr, variable: Any) -> sp.Expr:
     """Two-armed ``Max`` and ``Min`` through ``Abs``, whose branch is one sign."""
 
@@ -806,7 +840,8 @@ def _max_as_abs(function: sp.Expr, variable: Any) -> sp.Expr:
 _SWITCHES = (sp.Abs, sp.sign, sp.Heaviside, sp.Max, sp.Min, sp.Piecewise)
 
 
-def _kinks(function: sp.Expr, variable: Any) -> list[sp.Expr]:
+@lru_cache(maxsize=4096)  # the same at every point
+def _kinks(function: sp.Expr, variable: Any) -> tuple[sp.Expr, ...]:
     """Where a piecewise smooth integrand with linear switches is not smooth."""
     switches: set[sp.Expr] = set()
     for node in function.atoms(sp.Abs, sp.sign, sp.Heaviside):
@@ -833,13 +868,18 @@ def _kinks(function: sp.Expr, variable: Any) -> list[sp.Expr]:
                 raise Unevaluable(f"a switch that is not linear in {variable}: {switch}")
             if poly.degree() == 1:
                 roots.append(-poly.coeff_monomial(1) / poly.coeff_monomial(variable))
-    return roots
+    return tuple(roots)
 
 
+@lru_cache(maxsize=4096)
 def _polynomial_times_exponential(
-    smooth: sp.Expr, t: sp.Symbol, evaluator: Evaluator, env: Environment
-) -> tuple[list[Any], list[Any]]:
-    """Coefficients of p (bounded term by term) and q in ``p(t) exp(q(t))``."""
+    smooth: sp.Expr, t: sp.Symbol, orders: tuple[tuple[sp.Symbol, sp.Rational], ...]
+) -> tuple[tuple[sp.Expr, ...], tuple[sp.Expr, ...]]:
+    """Coefficients of p (bounded term by term) and q in ``p(t) exp(q(t))``, from the constant one on.
+
+    ``orders`` holds symbols with rational values: a symbolic power of a linear function is a polynomial once its
+    order is a number.
+    """
     exponents = {f for a in smooth.atoms(phi) for f in (-(a.args[0] ** 2) / 2,) if f.has(t)}
     exponents |= {a.args[0] for a in smooth.atoms(sp.exp) if a.args[0].has(t)}
     q = sp.Add(*exponents)
@@ -850,25 +890,26 @@ def _polynomial_times_exponential(
     flat = smooth.replace(
         lambda e: isinstance(e, phi) and e.has(t), lambda e: 1 / sp.sqrt(2 * sp.pi)
     ).replace(lambda e: isinstance(e, sp.exp) and e.has(t), lambda e: sp.S.One)
-    # a symbolic power of a linear function is a polynomial once its order is a number
-    orders = {
-        s: v for (tag, s), v in ((k, v) for k, v in env.items() if isinstance(k, tuple)) if tag == "exact"
-    }
-    flat = flat.subs({s: v for s, v in orders.items() if any(p.exp.has(s) for p in flat.atoms(sp.Pow))})
+    flat = flat.subs({s: v for s, v in orders if any(p.exp.has(s) for p in flat.atoms(sp.Pow))})
     try:
         p_poly, q_poly = sp.Poly(sp.expand(flat), t), sp.Poly(sp.expand(q), t)
     except sp.PolynomialError as error:
         raise Unevaluable(f"no tail bound for {smooth}") from error
     if q_poly.degree() not in (1, 2) or len(exponents) != 1:
         raise Unevaluable(f"no tail bound for {smooth}")
-    values = []
-    for poly in (p_poly, q_poly):
-        ascending = poly.all_coeffs()[::-1]
-        values.append([evaluator.evaluate(c, env) for c in ascending])
-    return values[0], values[1]
+    return tuple(p_poly.all_coeffs()[::-1]), tuple(q_poly.all_coeffs()[::-1])
 
 
 _METHODS: dict[type, Callable[[Evaluator, Any, Environment], Any]] = {
+    sp.Integer: Evaluator._number,
+    sp.Rational: Evaluator._number,
+    type(sp.S.One): Evaluator._number,
+    type(sp.S.NegativeOne): Evaluator._number,
+    type(sp.S.Half): Evaluator._number,
+    type(sp.pi): Evaluator._pi,
+    type(sp.E): Evaluator._e,
+    sp.Symbol: Evaluator._symbol,
+    sp.Dummy: Evaluator._symbol,
     sp.Add: Evaluator._add,
     sp.Mul: Evaluator._mul,
     sp.Pow: Evaluator._pow,

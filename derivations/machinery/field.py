@@ -54,13 +54,17 @@ class _Field:
         self.ring: PolyRing
         self.ring, *generators = ring(names, sp.ZZ) if names else (ring([sp.Dummy()], sp.ZZ)[0],)
         self.atoms = dict(zip(ordered, generators, strict=False))
+        self.divisors: list[PolyElement] = []
         self.radicals = {
             base: _Radical(generator, radicands[base], base)
             for base, generator in zip(roots, generators[len(ordered) :], strict=True)
         }
 
     def is_zero(self, expr: sp.Expr) -> bool:
-        numerator, _ = self.fraction(expr)
+        try:
+            numerator, _ = self.fraction(expr)
+        except ZeroDivisionError:
+            return False
         for radical in self.radicals.values():  # those that contain others first
             numerator = self.reduced(numerator, radical)
         return not numerator
@@ -109,7 +113,31 @@ class _Field:
         above, below = value
         if exponent >= 0:
             return above**exponent, {base: power * exponent for base, power in below.items()}
-        return self.product(below) ** -exponent, {above: -exponent}
+        return self.product(below) ** -exponent, {
+            base: power * -exponent for base, power in self.factors(above).items()
+        }
+
+    def factors(self, polynomial: PolyElement) -> Bases:
+        """Constant, generators and divisors that stood elsewhere, each apart: fewer denominators are different."""
+        if not polynomial:
+            raise ZeroDivisionError("a denominator is zero")
+        content, rest = polynomial.primitive()
+        exponents = tuple(map(min, zip(*rest.itermonoms(), strict=True)))
+        rest = rest.quo_term((exponents, self.ring.domain.one))
+        if rest.LC < 0:
+            content, rest = -content, -rest
+        found = {g: power for g, power in zip(self.ring.gens, exponents, strict=True) if power}
+        if content != 1:
+            found[self.ring(content)] = 1
+        for divisor in self.divisors:
+            quotient, remainder = rest.div(divisor)
+            while not remainder:
+                rest, found[divisor] = quotient, found.get(divisor, 0) + 1
+                quotient, remainder = rest.div(divisor)
+        if rest != 1:
+            self.divisors.append(rest)
+            found[rest] = 1
+        return found
 
     def sum(self, terms: list[tuple[PolyElement, Bases]]) -> tuple[PolyElement, Bases]:
         common: dict[Any, int] = {}

@@ -57,7 +57,7 @@ class LimitAtInfinity(sp.Expr):
         # exp(-10^48/2) needs 48 digits more; the precision of balls belongs to the process and is set back
         value = Evaluator(arithmetic(4 * evaluator.numbers.digits)).at(expr, {variable: place})
         evaluator.numbers.use()
-        return evaluator.numbers.widen(value, evaluator.numbers.rational(sp.Rational(_RATE, _FAR**2)))
+        return evaluator.numbers.widen(value, evaluator.numbers.rational(_RATE, _FAR**2))
 
     def _latex(self, printer: Any) -> str:
         expr, variable, end = (printer._print(arg) for arg in self.args)

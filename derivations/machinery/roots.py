@@ -43,7 +43,7 @@ class _Solution(sp.Expr):
         at_left = sign(left)
         if at_left * sign(right) >= 0:
             raise Unevaluable(f"no sign change between the ends of {self}")
-        half = evaluator.numbers.rational(sp.Rational(1, 2))
+        half = evaluator.numbers.rational(1, 2)
         for _ in range(180):
             middle = evaluator.numbers.exact_midpoint(left, right, half)
             at_middle = sign(middle)
@@ -72,7 +72,7 @@ class Minimiser(_Solution):
 
         least = value(found)
         for k in range(1, _PLACES):
-            share = evaluator.numbers.rational(sp.Rational(k, _PLACES))
+            share = evaluator.numbers.rational(k, _PLACES)
             elsewhere = value(left + (right - left) * share)
             if evaluator.numbers.below(elsewhere, least):
                 raise Unevaluable(f"a place where the derivative vanishes, but not the least value: {self}")

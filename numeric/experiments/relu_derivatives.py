@@ -23,24 +23,33 @@ two moments are below 1 for ``|beta/gamma| <= 1``: the bias is below 2e-7.
 """
 
 
+def _require_symbol(symbol: str) -> None:
+    if symbol not in ("gamma", "beta"):
+        raise ValueError(f"symbol must be 'gamma' or 'beta', got {symbol!r}")
+
+
 @dataclass(frozen=True)
 class DerivativeDraws:
-    """Of each z: ReLU(gamma z + beta), and central differences of it and of its square, in beta and in gamma.
+    """Of each z: ReLU(gamma z + beta), and central differences of it and of its square in beta or in gamma.
 
     The values on either side of a difference belong to the same z.
 
     Parameters
     ----------
+    symbol
+        ``"gamma"`` or ``"beta"``.
     affine
         Pairs of gamma and beta, which share the draws; gamma is not zero.
     """
 
+    symbol: str
     affine: tuple[tuple[float, float], ...]
     source = "normal"
     dimension = 1
-    statistics = 5
+    statistics = 3
 
     def __post_init__(self) -> None:
+        _require_symbol(self.symbol)
         if any(gamma == 0 for gamma, _ in self.affine):
             raise ValueError("gamma must not be 0")
 
@@ -60,33 +69,23 @@ class DerivativeDraws:
             np.add(into, shift, out=into)
             np.maximum(into, 0.0, out=into)
 
-        below = out[0]
-        for row, d_gamma, d_beta in ((1, 0.0, step), (3, step, 0.0)):
-            difference, of_squares = out[row : row + 2]
-            rectify(gamma + d_gamma, beta + d_beta, difference)
-            rectify(gamma - d_gamma, beta - d_beta, below)
-            np.add(difference, below, out=of_squares)
-            np.subtract(difference, below, out=difference)
-            np.multiply(difference, 0.5 / step, out=difference)
-            np.multiply(of_squares, difference, out=of_squares)
+        d_gamma, d_beta = (step, 0.0) if self.symbol == "gamma" else (0.0, step)
+        below, difference, of_squares = out
+        rectify(gamma + d_gamma, beta + d_beta, difference)
+        rectify(gamma - d_gamma, beta - d_beta, below)
+        np.add(difference, below, out=of_squares)
+        np.subtract(difference, below, out=difference)
+        np.multiply(difference, 0.5 / step, out=difference)
+        np.multiply(of_squares, difference, out=of_squares)
         rectify(gamma, beta, out[0])
 
 
 def estimates(moments: Moments, share: float = 1.0) -> Mapping[str, Estimate]:
-    """Derivatives of ``mean``, ``second_moment`` and ``variance`` from the moments of :class:`DerivativeDraws`.
-
-    Returns
-    -------
-    Mapping
-        Each name with ``_in_beta`` and ``_in_gamma``.
-    """
+    """Derivatives of ``mean``, ``second_moment`` and ``variance`` from the moments of :class:`DerivativeDraws`."""
     functions: Mapping[str, Callable[[Array], float]] = {
-        "mean_in_beta": lambda t: float(t[1]),
-        "second_moment_in_beta": lambda t: float(t[2]),
-        "variance_in_beta": lambda t: float(t[2] - 2 * t[0] * t[1]),
-        "mean_in_gamma": lambda t: float(t[3]),
-        "second_moment_in_gamma": lambda t: float(t[4]),
-        "variance_in_gamma": lambda t: float(t[4] - 2 * t[0] * t[3]),
+        "mean": lambda t: float(t[1]),
+        "second_moment": lambda t: float(t[2]),
+        "variance": lambda t: float(t[2] - 2 * t[0] * t[1]),
     }
     return {name: moments.of(function, share) for name, function in functions.items()}
 
@@ -102,8 +101,7 @@ def derivative_by_quadrature(name: str, symbol: str, gamma: float, beta: float) 
     >>> round(derivative_by_quadrature("mean_after_batchnorm", "beta", -0.7, 0.0), 9)
     0.5
     """
-    if symbol not in ("gamma", "beta"):
-        raise ValueError(f"symbol must be 'gamma' or 'beta', got {symbol!r}")
+    _require_symbol(symbol)
 
     def moved(by: float) -> float:
         at = (gamma + by, beta) if symbol == "gamma" else (gamma, beta + by)

@@ -16,25 +16,30 @@ from paper_checks.experiments.measurement import (
 
 
 def _ternary(distribution: str, sigma: float) -> Sampled:
-    """Everything at the threshold 0.7 E|w|."""
+    """The share of ones at a low threshold, where few draws resolve it; everything else at the threshold 0.7 E|w|."""
+    low = 0.1 * sigma
     delta = 0.7 * ternary.mean_abs(distribution, sigma)  # by quadrature of the density
     scale = _scale_symbol(distribution, sigma)
-    quantities: dict[str, tuple[str, Values]] = {
-        **{name: (name, {"delta": delta}) for name in ("p_plus", "p_zero", "variance")},
-        **{f"{name}_at_ratio": (name, {"t": 0.7}) for name in ("p_zero", "variance")},
-        **{f"{name}_at_0_7": (name, {}) for name in ("p_zero", "variance")},
-        "mean_abs": ("mean_abs", {}),
-    }
+    quantities: tuple[dict[str, tuple[str, Values]], ...] = (
+        {"p_plus": ("p_plus", {"delta": low})},
+        {
+            **{name: (name, {"delta": delta}) for name in ("p_zero", "variance")},
+            **{f"{name}_at_ratio": (name, {"t": 0.7}) for name in ("p_zero", "variance")},
+            **{f"{name}_at_0_7": (name, {}) for name in ("p_zero", "variance")},
+            "mean_abs": ("mean_abs", {}),
+        },
+    )
 
     def measurements(number: int, moments: Moments, share: float) -> list[Measurement]:
         found = ternary.estimates(moments, share)
         return [
             Measurement(f"ternary.{distribution}.{name}", {**scale, **point}, found[quantity])
-            for name, (quantity, point) in quantities.items()
+            for name, (quantity, point) in quantities[number].items()
         ]
 
-    names = tuple(f"ternary.{distribution}.{name}" for name in quantities)
-    return Sampled(names, ternary.TernaryDraws(distribution, ((sigma, delta),)), measurements)
+    names = tuple(f"ternary.{distribution}.{name}" for tested in quantities for name in tested)
+    draws = ternary.TernaryDraws(distribution, ((sigma, low), (sigma, delta)))
+    return Sampled(names, draws, measurements)
 
 
 def _error(distribution: str, sigma: float, delta: float, s: float) -> Sampled:

@@ -20,6 +20,8 @@ IDENTITIES = [
     sp.sqrt(1 + sp.sqrt(x)) ** 4 - 1 - 2 * sp.sqrt(x) - x,
     sp.sqrt(2) * sp.sqrt(x) * sp.sqrt(2) / sp.sqrt(x) - 2,
     sp.sqrt(sp.pi) / sp.pi - 1 / sp.sqrt(sp.pi),
+    1 / (x - y) + 1 / (2 * y - 2 * x) - 1 / (2 * x - 2 * y),
+    1 / (x**2 * y + x * y) + 1 / (6 * (x + 1) ** 2) - (6 * x + 6 + x * y) / (6 * x * y * (x + 1) ** 2),
     sp.floor(x * (y + 1)) - sp.floor(x * y + x),
     sp.S.Zero,
 ]
@@ -31,6 +33,12 @@ def test_identities(identity: sp.Expr) -> None:
     assert not is_zero_in_field(identity + sp.Rational(1, 1000))
     assert not is_zero_in_field(identity + x / 1000)
     assert not is_zero_in_field(identity + sp.sqrt(x + 1) / 1000)
+
+
+def test_nothing_is_claimed_over_a_denominator_that_is_zero() -> None:
+    zero = (x + 1) ** 2 - x * (x + 2) - 1
+    assert not is_zero_in_field(1 / zero)
+    assert not is_zero_in_field(x / (y * zero) + 1)
 
 
 def test_a_radical_is_not_its_negative() -> None:
