@@ -201,10 +201,10 @@ def _judge_inequality(claim: Inequality, seed: int) -> Record:
     known = gap.xreplace({divisor: sp.Dummy("N", positive=True) for divisor in divisors})
     points = POINTS
     failing = counterexample(points)
-    if failing is None and not (is_positive(known, domain) or (not claim.strict and known.is_nonnegative)):
+    if failing is None and not (known.is_positive or (not claim.strict and known.is_nonnegative)):
         points += _SEARCHED
         failing = counterexample(_SEARCHED)
-        if failing is None:
+        if failing is None and not is_positive(known, domain):
             raise ClaimError(f"{claim.label}: held at {points} points, but not shown")
     if failing is not None:
         return _refuted_inequality(claim, failing, seed)

@@ -30,7 +30,7 @@ from derivations.machinery.enclosure import (
     Unevaluable,
     decimal,
 )
-from derivations.machinery.unspecified import Unspecified, with_stand_ins
+from derivations.machinery.unspecified import with_stand_ins
 from derivations.pact import Round
 from paper_checks.mutation import SMALL
 from paper_checks.verification import with_distribution
@@ -69,7 +69,7 @@ class PointEvaluator(Evaluator):
         """The value of an expression; Unevaluable where it has none."""
         try:
             self.numbers.use()
-            value = self.evaluate(with_stand_ins(expr) if expr.has(Unspecified) else expr, self._here)
+            value = self.evaluate(with_stand_ins(expr), self._here)
             if math.isnan(float(self.numbers.text(value))):
                 raise Unevaluable("no real number")
         except (ZeroDivisionError, TypeError, OverflowError, ValueError) as error:

@@ -373,7 +373,7 @@ def prove(left: sp.Expr, right: sp.Expr, domain: Domain, by: Certificate | None 
 
 def is_positive(expr: sp.Expr, domain: Domain) -> bool:
     """Whether an expression is positive, by the signs of its symbols and one strict constraint of the domain."""
-    if expr.is_positive or sp.factor_terms(expr).is_positive or sp.simplify(expr).is_positive:
+    if expr.is_positive or sp.simplify(expr).is_positive:
         return True
     gap = sp.Symbol("gap_", positive=True)
     for constraint in domain.constraints:

@@ -40,4 +40,6 @@ class Unspecified(sp.Function):
 
 def with_stand_ins(expr: sp.Expr) -> sp.Expr:
     """The expression with every unspecified function replaced by one that has its properties."""
+    if not expr.has(Unspecified):
+        return expr
     return expr.replace(lambda e: isinstance(e, Unspecified), lambda e: e.stand_in(e.args[0]))
