@@ -326,7 +326,7 @@ def _failure(failure: Failure | None) -> dict[str, Any] | None:
     if failure is None:
         return None
     point = None if failure.point is None else {str(s): str(v) for s, v in failure.point.items()}
-    sides = {"left": str(failure.left), "right": str(failure.right)}
+    sides = dict(zip(("left", "right"), failure.sides, strict=True))
     return {"reason": failure.reason, **sides, "point": point, "values": failure.values}
 
 

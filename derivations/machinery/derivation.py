@@ -49,8 +49,14 @@ class Failure:
     point: Point | None = None
     values: tuple[str, str] | None = None
 
+    @property
+    def sides(self) -> tuple[str, str]:
+        """The two sides as text, terms as they stand: to put them in order SymPy would evaluate integrals."""
+        return sp.sstr(self.left, order="none"), sp.sstr(self.right, order="none")
+
     def __str__(self) -> str:
-        text = f"{self.reason}: {self.left}  versus  {self.right}"
+        left, right = self.sides
+        text = f"{self.reason}: {left}  versus  {right}"
         if self.point is not None and self.values is not None:
             where = ", ".join(f"{symbol} = {value}" for symbol, value in self.point.items())
             text += f"; at {where}: {self.values[0]} versus {self.values[1]}"

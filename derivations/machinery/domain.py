@@ -181,7 +181,7 @@ class Domain:
                 continue
             entries = point[symbol] if isinstance(point[symbol], tuple) else (point[symbol],)
             concrete = values.xreplace(scalars)
-            if not all(concrete.contains(sp.sympify(entry)) == sp.true for entry in entries):
+            if not all(_contains(concrete, sp.sympify(entry)) for entry in entries):
                 return symbol
         return None
 
@@ -197,6 +197,15 @@ def holds(relation: sp.Basic, point: Point) -> bool:
         return Evaluator().truth(relation, Evaluator().environment(point))
     except Unevaluable:
         return False
+
+
+def _contains(values: sp.Set, number: sp.Expr) -> bool:
+    if isinstance(values, sp.Interval) and number.is_Rational:  # most of all: SymPy makes a relation of it first
+        low, high = values.start, values.end
+        above = number > low if values.left_open else number >= low
+        below = number < high if values.right_open else number <= high
+        return bool(above == sp.true and below == sp.true)
+    return bool(values.contains(number) == sp.true)
 
 
 def _set_text(values: sp.Set) -> str:

@@ -209,7 +209,7 @@ class SampleArithmetic:
         return self.mp.floor(x)
 
     def round_half_even(self, x: Any) -> Any:
-        if abs(x - self.mp.floor(x) - self.mp.mpf(0.5)) < self.mp.mpf(10) ** -(self.digits // 2):
+        if abs(x - self.mp.floor(x) - self.mp.mpf(0.5)) < self.mp.mpf(10) ** (5 - self.digits):
             raise Unevaluable("a rounding that the sample does not decide")
         return self.mp.nint(x)
 

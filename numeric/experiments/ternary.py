@@ -10,6 +10,7 @@ import numpy as np
 from scipy.integrate import quad
 from scipy.optimize import brentq, minimize_scalar
 
+from numeric.memory import aligned
 from numeric.sampling.estimates import Array, Estimate, Moments
 
 SOURCES = {"uniform": "uniform", "gaussian": "normal", "laplace": "laplace"}
@@ -108,11 +109,16 @@ _WIDENING = {"uniform": 1.0, "gaussian": 1.6, "laplace": 3.0}
 """The error grows with w^2: weights drawn this much wider, and reweighted, resolve it with fewer draws."""
 
 
-def _log_density(z: Array, distribution: str) -> Array:
-    """Logarithm of the density of a weight of variance 1, up to a constant."""
-    if distribution == "gaussian":
-        return np.asarray(-(z**2) / 2)
-    return np.asarray(-(2.0**0.5) * np.abs(z))
+def _reweigh(z: Array, distribution: str, widening: float, out: Array) -> None:
+    """Density of a weight of variance 1 at ``widening z`` over that of the wider law it was drawn from."""
+    if distribution == "gaussian":  # densities proportional to exp(-z^2/2)
+        np.square(z, out=out)
+        out *= (1 - widening**2) / 2
+    else:  # exp(-sqrt(2) |z|)
+        np.abs(z, out=out)
+        out *= 2.0**0.5 * (1 - widening)
+    np.exp(out, out=out)
+    out *= widening
 
 
 @dataclass(frozen=True)
@@ -158,16 +164,17 @@ class ErrorDraws:
         widening = 1.0 if self.plain else _WIDENING[self.distribution]
         w = out[0]
         np.multiply(z[0], widening * sigma, out=w)
-        above, below = w > delta, w < -delta
-        w -= scale * above
-        w += scale * below
+        ternary, below = aligned((2, w.size))
+        np.greater(w, delta, out=ternary, casting="unsafe")
+        np.less(w, -delta, out=below, casting="unsafe")
+        ternary -= below
+        ternary *= scale
+        w -= ternary
         np.square(w, out=w)
         if widening != 1:
-            weight = _log_density(widening * z[0], self.distribution)
-            weight -= _log_density(z[0], self.distribution)
-            np.exp(weight, out=weight)
+            weight = below
+            _reweigh(z[0], self.distribution, widening, weight)
             w *= weight
-            w *= widening
 
 
 def sign_moments(
