@@ -1,4 +1,4 @@
-"""Memory on which vector instructions are fast."""
+"""Memory on which vector instructions are fast, and which stays with the process."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ LINE = 64
 """Bytes of a line of the cache, and of the widest vectors."""
 
 
+_KEPT = 1 << 22
+"""Bytes, more than a kernel uses at a time."""
+
+
 def aligned(shape: tuple[int, ...], dtype: DTypeLike = np.float64) -> NDArray[Any]:
     """An uninitialised array that begins with a line of the cache: sums and products stored there take half the time.
 
@@ -25,3 +29,16 @@ def aligned(shape: tuple[int, ...], dtype: DTypeLike = np.float64) -> NDArray[An
     memory = np.empty(size + LINE - 1, np.uint8)
     start = -addressof(c_char.from_buffer(memory.data)) % LINE  # a third of the time of memory.ctypes.data
     return np.ndarray(shape, dtype, memory, start)
+
+
+def _keep_what_is_freed() -> None:
+    """Let the allocator keep some memory for the next block of numbers.
+
+    The one of Linux (glibc) gives the end of its heap back at once, and a kernel pays for every page when it asks for
+    it again: as long as for all its arithmetic. It keeps twice the size of the largest block that it has unmapped so
+    far, of this one here.
+    """
+    np.empty(_KEPT, np.uint8)
+
+
+_keep_what_is_freed()  # once

@@ -200,7 +200,9 @@ def holds(relation: sp.Basic, point: Point) -> bool:
 
 
 def _contains(values: sp.Set, number: sp.Expr) -> bool:
-    if isinstance(values, sp.Interval) and number.is_Rational:  # most of all: SymPy makes a relation of it first
+    if (
+        isinstance(values, sp.Interval) and number.is_Rational
+    ):  # most of all: SymPy makes a relation of it first
         low, high = values.start, values.end
         above = number > low if values.left_open else number >= low
         below = number < high if values.right_open else number <= high

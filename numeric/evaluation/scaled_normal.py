@@ -9,6 +9,7 @@ rounding took from the quotient stays in the rest; at the centre a table has the
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -24,8 +25,9 @@ from numeric.evaluation.truncated_moments import (
     PROPORTIONAL_TO_E,
     SMALL,
     Function,
-    density_at_centres,
     exponents,
+    root_two_pi,
+    split_logarithm,
     table,
 )
 from numeric.memory import aligned
@@ -133,11 +135,6 @@ def numbers_of(sigma: NDArray[Any], narrow: bool) -> Numbers:
     return Numbers.MODERATE if least > 1 / _MODERATE and largest < _MODERATE else Numbers.ANY
 
 
-def moderate(sigma: Block) -> bool:
-    """Whether positive numbers may be multiplied and divided without a thought of over- and underflow."""
-    return numbers_of(sigma, narrow=False) is Numbers.MODERATE
-
-
 def shift_ratio(mu: Block, sigma: Block, numbers: Numbers) -> tuple[Near, Scale]:
     """``mu/sigma``, cut off far out."""
     if numbers is not Numbers.ANY:
@@ -213,12 +210,45 @@ def value(function: Function, a: Near) -> Scaled:
     return Scaled(total, _exponent(a, a.first > _MODERATE_E))
 
 
-def normal_density(a: Near) -> Scaled:
-    """The standard normal density at a finite number."""
-    power, at_centre = aligned((2, a.centre.size))
-    phi = _from_centre(a.centre, a.rest, power)
-    phi *= density_at_centres().take(a.column, mode="clip", out=at_centre)
-    return Scaled(phi, _exponent(a, a.first > _MODERATE_E and a.last < _MIRRORED_E))
+class Density(NamedTuple):
+    """The standard normal density, as ``(value + value more) 2^-exponent``, where ``more`` is a rounding unit in size.
+
+    Before its last rounding a product can so take that of the density along.
+    """
+
+    value: Block
+    more: Block
+    exponent: Any
+
+    def scaled(self) -> Scaled:
+        """The density, rounded."""
+        return Scaled(self.value + self.value * self.more, self.exponent)
+
+
+def normal_density(a: Near) -> Density:
+    """The standard normal density at a finite number.
+
+    The exponential of ``large + small``: ``-(centre^2/2 + ln sqrt(2 pi))``, up to the last bits of the logarithm, is
+    exact, and so is what rounding takes from the sum.
+    """
+    large, small, total, more = aligned((4, a.centre.size))
+    exponent = _exponent(a, a.first > _MODERATE_E and a.last < _MIRRORED_E)
+    root, root_rest = split_logarithm(root_two_pi())
+    np.multiply(a.centre, a.centre, out=large)
+    large *= -0.5
+    large -= root
+    np.multiply(a.rest, -0.5, out=small)
+    small -= a.centre
+    small *= a.rest
+    small -= root_rest
+    if not isinstance(exponent, int):
+        two, two_rest = split_logarithm(Decimal(2))
+        large += exponent * two
+        small += exponent * two_rest
+    np.add(large, small, out=total)
+    np.subtract(total, large, out=more)
+    np.subtract(small, more, out=more)
+    return Density(np.exp(total, out=total), more, exponent)
 
 
 def _from_centre(centre: Block, rest: Block, power: Block) -> Block:

@@ -1,0 +1,28 @@
+"""Blocks of numbers are computed in memory that the process has already."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import resource
+import numpy as np
+from numeric import relu
+
+mu, sigma = np.linspace(-3, 3, 16384), np.full(16384, 0.7)
+relu.gate_probability_gradient(mu, sigma)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    relu.gate_probability_gradient(mu, sigma)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / 20)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="what the allocator of glibc gives back")
+def test_a_kernel_does_not_ask_for_its_memory_anew_for_each_block() -> None:
+    run = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+    assert float(run.stdout) < 32  # pages: one array has that many, a kernel a dozen arrays
