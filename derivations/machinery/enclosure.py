@@ -652,8 +652,9 @@ class Evaluator:
                 constant = node.func(*[arg for arg in node.args if not arg.has(variable)])
                 rest = [] if constant == node.identity else [name(constant)]
                 return node.func(*rest, *map(hold, moving))
-            if isinstance(node, sp.Pow) and node.exp.is_Rational:
-                return hold(node.base) ** node.exp
+            if isinstance(node, sp.Pow) and (node.exp.is_Rational or node.exp.is_integer):
+                order = node.exp if node.exp.is_Rational else self.integer(node.exp, env)
+                return hold(node.base) ** order
             if isinstance(node, sp.exp | phi | Phi):
                 return node.func(hold(node.args[0]))
             return node

@@ -143,3 +143,18 @@ def test_without_balls_the_bound_is_sampled(monkeypatch: pytest.MonkeyPatch) -> 
     check = FORMULAS["pact.difference_bound"].check()
     assert check.ok
     assert {step.evidence for step in check.steps} == {"sampled"}
+
+
+@pytest.mark.parametrize("balls", [True, False])
+@pytest.mark.parametrize(("half", "nearest"), [(1, 0), (3, 2), (5, 2), (7, 4), (-1, 0), (-3, -2)])
+def test_ties_are_rounded_exactly(
+    half: int, nearest: int, balls: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not balls:
+        monkeypatch.setattr("derivations.machinery.enclosure.flint", None)
+    evaluator = Evaluator()
+    for steps in (3, 43, 59, 79, 177, 281):  # in 60 digits some of the products are no tie
+        for beside, expected in ((0, nearest), (1, (half + 1) // 2)):
+            point = {x: sp.Rational(half, 2 * steps) + sp.Rational(beside, 10**45)}
+            found = evaluator.at(Round(steps * x), point)
+            assert evaluator.numbers.agree(found, evaluator.numbers.rational(expected))
