@@ -79,10 +79,10 @@ class Round(sp.Function):
         return sp.S.Zero
 
     def _enclose(self, evaluator: Any, env: Any) -> Any:
-        v = evaluator.evaluate(self.args[0], env)
-        while isinstance(v, Dual):
-            v = v.value
         try:
+            v = evaluator.evaluate(self.args[0], env)
+            while isinstance(v, Dual):
+                v = v.value
             return evaluator.numbers.round_half_even(v)
         except Unevaluable:  # at a tie no ball decides
             exact = evaluator.exactly(self.args[0], env)

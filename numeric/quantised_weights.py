@@ -66,6 +66,8 @@ def variance(sigma: ArrayLike, clip: ArrayLike, bits: int, distribution: str) ->
     require_positive("clip", clip)
 
     def kernel(sigma: Block, clip: Block, narrow: bool) -> Block:
+        if steps == 1:  # no threshold: sigma does not matter, but nan stays nan
+            clip = clip + 0 * sigma
         if narrow:
             total, rounding = _sum_over_thresholds(tail, _rounded_thresholds(sigma, clip, steps))
             bracket = (total + rounding) * (16 / float(steps) ** 2)
@@ -74,13 +76,12 @@ def variance(sigma: ArrayLike, clip: ArrayLike, bits: int, distribution: str) ->
         sigma = np.clip(np.ldexp(sigma, -exponent), 1 / _LARGE, _LARGE)
         step, rest = two_quotient(2 * clip, np.array([float(steps)]))
         total, rounding = _sum_over_thresholds(tail, _thresholds(sigma, step, rest, steps))
-        square = step * step  # exact
-        rest *= 2 * step + rest
-        rest *= total
-        rest += rounding * square
-        square *= total
-        square += rest
-        return np.asarray(np.ldexp(square, 2 * exponent + 2))
+        square, more = step * step, rest * (2 * step + rest)  # the first is exact
+        found = square * total
+        more = more * total
+        more += rounding * square
+        found += more
+        return np.asarray(np.ldexp(found, 2 * exponent + 2))
 
     return blockwise(kernel, sigma, clip)
 

@@ -53,6 +53,8 @@ from numeric.memory import aligned
 Block = NDArray[np.float64]
 Limit = Callable[[Block, Block], Block]
 
+_TINY = 2.0**-800  # quotients of larger numbers and moderate ones are not subnormal
+
 
 # --- moments -------------------------------------------------------------------------------------------------
 
@@ -356,7 +358,8 @@ def _gate_gradient(mu: Block, sigma: Block, numbers: Numbers) -> tuple[Block, Bl
         return _rounded_gate_gradient(mu, sigma)
     a, scale = shift_ratio(mu, sigma, numbers)
     phi = normal_density(a)
-    if not (isinstance(phi.exponent, int) and isinstance(scale.exponent, int)):
+    scaled = not (isinstance(phi.exponent, int) and isinstance(scale.exponent, int))
+    if scaled or np.abs(mu).min() < _TINY:  # a itself may be too small to be held
         phi_over_sigma = phi.scaled().over(scale)
         in_sigma = phi_over_sigma.times_ratio(mu, scale)
         return phi_over_sigma.unscaled(), np.negative(in_sigma, out=in_sigma)

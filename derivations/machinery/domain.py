@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sympy as sp
+from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from derivations.machinery.abbreviation import Abbreviation
 from derivations.machinery.enclosure import Evaluator, Unevaluable
@@ -192,7 +193,10 @@ def holds(relation: sp.Basic, point: Point) -> bool:
     if isinstance(relation, sp.And):
         return all(holds(part, point) for part in relation.args)
     if not relation.atoms(Abbreviation):
-        return bool(relation.xreplace(scalars) == sp.true)
+        bound = relation.has(
+            ExprWithLimits, sp.Derivative, sp.Subs
+        )  # only ``subs`` leaves their variables alone
+        return bool((relation.subs(scalars) if bound else relation.xreplace(scalars)) == sp.true)
     try:
         return Evaluator().truth(relation, Evaluator().environment(point))
     except Unevaluable:

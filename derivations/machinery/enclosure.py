@@ -209,7 +209,7 @@ class SampleArithmetic:
         return self.mp.floor(x)
 
     def round_half_even(self, x: Any) -> Any:
-        if abs(x - self.mp.floor(x) - self.mp.mpf(0.5)) < self.mp.mpf(10) ** (5 - self.digits):
+        if abs(x - self.mp.floor(x) - self.mp.mpf(0.5)) < (1 + abs(x)) * self.mp.mpf(10) ** (5 - self.digits):
             raise Unevaluable("a rounding that the sample does not decide")
         return self.mp.nint(x)
 
@@ -502,12 +502,12 @@ class Evaluator:
 
     def _sum(self, expr: sp.Sum, env: Environment) -> Any:
         # The statistics of a batch stand in every term of every sum over it: each is computed once. The key
-        # holds the values themselves, so that no value is mistaken for another that has its address.
+        # says which symbol has which value, and the values are kept: none is mistaken for a later one at its address.
         if expr not in self._symbols:
             self._symbols[expr] = {getattr(s, "label", s) for s in expr.free_symbols}
         used = self._symbols[expr]
-        relevant = [v for s, v in env.items() if getattr(s, "label", s) in used or isinstance(v, list)]
-        key = (expr, tuple(id(value) for value in relevant))
+        relevant = [(s, v) for s, v in env.items() if getattr(s, "label", s) in used or isinstance(v, list)]
+        key = (expr, frozenset((symbol, id(value)) for symbol, value in relevant))
         if key not in self._sums:
             self._sums[key] = (relevant, self._sum_over(expr.function, list(expr.limits), env))
         return self._sums[key][1]

@@ -63,10 +63,10 @@ class _Field:
     def is_zero(self, expr: sp.Expr) -> bool:
         try:
             numerator, _ = self.fraction(expr)
+            for radical in self.radicals.values():  # those that contain others first
+                numerator = self.reduced(numerator, radical)
         except ZeroDivisionError:
             return False
-        for radical in self.radicals.values():  # those that contain others first
-            numerator = self.reduced(numerator, radical)
         return not numerator
 
     def reduced(self, polynomial: PolyElement, radical: _Radical) -> PolyElement:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from derivations import find
 from derivations.machinery.enclosure import Evaluator, Unevaluable, decimal
 from derivations.normal import Phi, phi
+from derivations.pact import Round
 
 v = sp.Symbol("v", real=True)
 a = sp.Symbol("a", real=True)
@@ -103,3 +104,32 @@ def test_powers_with_huge_exponents_take_no_time() -> None:
 def test_values_that_only_hundreds_of_digits_tell_from_zero() -> None:
     tail = find("relu.mean").evaluate(3, a=-(10**200))
     assert 0 < tail < sp.Rational(1, 10) ** 1000
+
+
+def test_a_sum_is_not_mistaken_for_the_one_with_two_values_exchanged() -> None:
+    i, j, k, n = sp.symbols("i j k n", integer=True, positive=True)
+    x, y = sp.symbols("x y", real=True)
+    z = sp.IndexedBase("z", real=True)
+    inner = sp.Sum(i + 10 * j + k, (k, 1, 2))
+    either = [sp.Sum(i * inner, *limits) for limits in (((j, 1, 2), (i, 1, 2)), ((i, 1, 2), (j, 1, 2)))]
+    cubic = sp.Sum((z[k] - z[i]) ** 2 * (z[k] - 2 * z[j]), (k, 1, n))
+    both = [sp.Sum(z[i] * cubic, *limits) for limits in (((j, 1, n), (i, 1, n)), ((i, 1, n), (j, 1, n)))]
+    powers = sp.Sum(x**k * y, (k, 1, 2))
+    evaluator, point = (
+        Evaluator(),
+        {n: sp.Integer(3), z: (sp.Rational(1, 3), sp.Integer(2), sp.S.NegativeOne)},
+    )
+    for expr, expected in (
+        (either[0] + 3 * either[1], 872),
+        (both[0] - both[1], 0),
+        (sp.Subs(powers, (x, y), (2, 3)) + 5 * sp.Subs(powers, (y, x), (2, 3)), 138),
+    ):
+        assert evaluator.numbers.agree(evaluator.at(expr, point), evaluator.numbers.rational(expected))
+
+
+def test_a_rounded_value_that_balls_do_not_decide_is_found_exactly() -> None:
+    third, half = {v: sp.Rational(1, 3), a: sp.Rational(1, 3)}, {v: sp.Rational(1, 3), a: sp.Rational(5, 2)}
+    evaluator = Evaluator()
+    clipped = Round(sp.Rational(5, 2) * sp.Max(-1, sp.Min(1, v / a)))
+    for expr, point in ((clipped, third), (Round(sp.floor(3 * v) * a), half)):
+        assert evaluator.numbers.agree(evaluator.at(expr, point), evaluator.numbers.rational(2))

@@ -12,7 +12,7 @@ from derivations import find
 
 DIGITS = 30
 
-settings.register_profile("exact", deadline=None, max_examples=40, derandomize=True)
+settings.register_profile("exact", max_examples=40, derandomize=True)
 settings.load_profile("exact")
 
 reals = st.fractions(-20, 20, max_denominator=1000)

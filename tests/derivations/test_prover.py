@@ -8,7 +8,7 @@ import pytest
 import sympy as sp
 
 from derivations import Antiderivative, Derivation, DerivationError, Domain, Formula, pact, relu
-from derivations.machinery.domain import Case
+from derivations.machinery.domain import Case, holds
 from derivations.machinery.limits import LimitAtInfinity
 from derivations.machinery.prover import Certificate, FundamentalTheorem, Reflection, SplitIntegral, is_zero
 from derivations.machinery.roots import Minimiser
@@ -193,3 +193,8 @@ def test_empty_derivation_does_not_hold() -> None:
     empty = Formula("nothing", "No step", Derivation.begin(sp.Derivative(a**2, a), REALS))
     with pytest.raises(DerivationError, match="there are no steps"):
         empty.assert_holds()
+
+
+def test_variables_that_a_relation_binds_are_left_alone() -> None:
+    x, z = sp.symbols("x z", real=True)
+    assert holds(sp.Lt(sp.Integral(z, (z, 0, 1)), x), {x: sp.Rational(3, 4), z: sp.Rational(1, 2)})

@@ -298,7 +298,7 @@ def test_what_makes_no_sense_is_refused_by_name(call: Any, message: str) -> None
 
 # --- laws ----------------------------------------------------------------------------------------------------
 
-settings.register_profile("arrays", deadline=None, max_examples=60, derandomize=True)
+settings.register_profile("arrays", max_examples=60, derandomize=True)
 settings.load_profile("arrays")
 
 shapes = st.tuples(st.integers(3, 150), st.integers(1, 5))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from numeric import quantised_weights, relu, ternary
@@ -33,7 +33,6 @@ ratios = st.one_of(st.floats(-40, 40), st.floats(-1e3, 1e3), st.floats(-1e300, 1
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-@settings(deadline=None)  # the first call makes tables
 @given(st.lists(st.tuples(ratios, sizes), min_size=1, max_size=4), st.sampled_from([np.nan, np.inf, 1.0]))
 def test_alone_and_among_others(name: str, points: list[tuple[float, float]], companion: float) -> None:
     function, weights = FUNCTIONS[name], "bits" in name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -79,3 +81,23 @@ def test_other_bad_arguments_are_named() -> None:
         quantised_weights.variance(1.0, -2.0, 2, "gaussian")
     with pytest.raises(ValueError, match="distribution must be one of"):
         quantised_weights.variance(1.0, 2.0, 2, "normal")
+
+
+@pytest.mark.parametrize("distribution", LAWS)
+@pytest.mark.parametrize("bits", [1, 3])
+@pytest.mark.parametrize(
+    "shapes", [((5,), ()), ((), (5,)), ((5, 1), (3,)), ((40000,), (1,)), ((1,), (40000,))], ids=str
+)
+def test_arguments_broadcast(shapes: tuple[tuple[int, ...], ...], bits: int, distribution: str) -> None:
+    sigma, clip = (np.linspace(0.3, 2.0, math.prod(shape)).reshape(shape) for shape in shapes)
+    found = quantised_weights.variance(sigma, clip, bits, distribution)
+    both = np.broadcast_arrays(sigma, clip)
+    assert found.shape == both[0].shape
+    alone = [quantised_weights.variance(s, c, bits, distribution) for s, c in np.nditer(both, order="C")][:9]
+    assert found.ravel()[:9].tolist() == pytest.approx(alone, rel=1e-14)
+
+
+def test_nan_stays_nan_where_sigma_does_not_matter() -> None:
+    found = quantised_weights.variance([0.5, np.nan], 2.0, 1, "gaussian")
+    assert found[0] == 4
+    assert np.isnan(found[1])

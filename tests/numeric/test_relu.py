@@ -180,3 +180,14 @@ def test_other_bad_arguments_are_named() -> None:
         relu.mean(1j)
     with pytest.raises(ValueError, match="a must be real numbers"):
         relu.ratio("one")
+
+
+@pytest.mark.parametrize(
+    ("mu", "power"), [(5e-324, 26), (3e-322, 24), (-7e-320, 20), (4.6e-316, 6), (0.0, 20)]
+)
+def test_slope_of_the_gate_where_the_shift_ratio_is_subnormal(mu: float, power: int) -> None:
+    sigma = 1.5 * 2.0**-power
+    exact = -(mu * 2.0 ** (2 * power)) / (1.5**2 * np.sqrt(2 * pi))  # phi(a) is phi(0)
+    for together in (np.full(3, mu), np.array([mu, 0.7, -1.2])):
+        found = relu.gate_probability_gradient(together, sigma)[1][0]
+        assert abs(found - exact) <= 4 * np.spacing(abs(exact))

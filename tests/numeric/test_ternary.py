@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from numeric import ternary
@@ -49,7 +49,6 @@ def test_no_uniform_weight_survives_beyond_the_support() -> None:
     assert ternary.variance_at_ratio(3.0, "uniform") == 0
 
 
-@settings(deadline=None)  # the first call makes tables
 @given(thresholds, scales, laws)
 def test_shares_add_up_to_one(delta: float, sigma: float, law: str) -> None:
     both = ternary.variance(delta, sigma, law) + ternary.p_zero(delta, sigma, law)

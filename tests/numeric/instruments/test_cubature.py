@@ -62,7 +62,7 @@ def test_with_an_early_cut_the_bound_grows_and_holds(
     assert found.bound > 1e-3
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.floats(-0.9, 0.9), st.lists(st.floats(-3, 3), min_size=3, max_size=3))
 def test_a_line_times_a_parabola_with_no_kink_has_the_moments_of_the_pair(r: float, c: list[float]) -> None:
     line = [Piece(-math.inf, math.inf, (c[0], 1.0))]
@@ -71,7 +71,7 @@ def test_a_line_times_a_parabola_with_no_kink_has_the_moments_of_the_pair(r: flo
     assert _inside(expectation_of_product(line, parabola, r), a * (1 + d) + flint.arb(r) * b)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.floats(-2, 2), st.floats(-4, 2))
 def test_without_correlation_it_is_the_product_of_two_expectations(a: float, b: float) -> None:
     found = expectation_of_product(relu_power(2, -1.0, a), relu_power(1, 1.0, b), 0.0)

@@ -109,13 +109,13 @@ def pieces(draw: st.DrawFn) -> list[Piece]:
 Instrument = Callable[[Law, Iterable[Piece]], Bounded]
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=800)
 @given(laws, pieces())
 def test_quadrature_contains_the_truth(law: Law, definition: list[Piece]) -> None:
     assert contains(quadrature.expectation(law, definition), law, definition)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(laws, pieces())
 def test_balls_contain_the_truth(law: Law, definition: list[Piece]) -> None:
     assert contains(ball.expectation(law, definition), law, definition)
@@ -130,7 +130,7 @@ def test_a_value_off_by_three_bounds_is_refuted(instrument: Instrument, law: Law
         assert found.refutes(found.value + sign * max(3 * found.bound, 1e-15))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, 4), st.floats(-36, 1000), sizes, st.sampled_from((-1, 1)))
 def test_moments_of_a_relu_are_resolved_far_into_the_tail(
     order: int, a: float, size: float, sign: int
