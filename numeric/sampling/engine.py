@@ -16,10 +16,12 @@ from numeric.memory import aligned
 from numeric.sampling.estimates import Array, Estimate, Moments, Powers, merged
 from numeric.sampling.executors import Call, Plan, Round
 
-PIECE = 1 << 16
-"""Numbers drawn at a time: with what is computed from them, they stay in the cache of a core."""
-PIECES = 32
+PIECE = 1 << 15
+"""Numbers drawn at a time: what is computed from them leaves room in the cache of a core."""
+PIECES = 64
 """Pieces of one block, which has one stream."""
+CENTRED = 2
+"""Parts of a block that are centred, and of which moments of order three and four are taken."""
 CHUNK = 2
 """Blocks of one call of a worker."""
 LANE = 1 << 10
@@ -143,13 +145,13 @@ def chunk(
     for block in range(first, first + blocks):
         rng = generator(seed, stream, block)
         start = rng.random()
-        parts = [_Block(len(out), out.shape[1], PIECES * size) for out in outs]
+        parts = [_Block(out, PIECES * size) for out in outs]
         for _ in range(PIECES):
             draws.fill(rng, z)
             for part, point, out in zip(parts, points, outs, strict=True):
                 for at in range(0, size, part.size):
                     draws.observe(z[:, at : at + part.size], point, out)
-                    part.add(out)
+                    part.add()
         for moments, part in zip(found, parts, strict=True):
             moments.append(part.moments(start))
     return tuple(merged(moments) for moments in found)
@@ -157,58 +159,69 @@ def chunk(
 
 def _at_a_time(draws: Draws, statistics: int, size: int) -> int:
     """Of how many draws of a piece so many statistics stay in the cache with it."""
-    return size // (1 << (statistics // 2).bit_length()) if draws.dimension == 1 else size
+    return size // (1 << (statistics // 4).bit_length()) if draws.dimension == 1 else size
 
 
 class _Block:
     """Moments of parts of one block, all of the same size, put together once at its end.
 
-    The first part is centred, and tells whether the others have to be: elsewhere products about zero do as well.
+    The first parts are centred, and tell whether the others have to be: elsewhere products about zero do as well.
     """
 
-    def __init__(self, statistics: int, size: int, draws: int) -> None:
-        self.size, self.draws, self.added = size, draws, 0
-        self.means = np.empty((draws // size, statistics))
-        self.products = np.empty((draws // size, statistics, statistics))
+    def __init__(self, out: Array, draws: int) -> None:
+        self.statistics, self.size = out.shape
+        self.out, self.draws, self.added = out, draws, 0
+        lane = min(self.size, LANE)
+        self.ones = np.ones(lane)
+        self.lanes = out.reshape(self.statistics, -1, lane)
+        self.pairs = [(self.lanes[i], self.lanes[j]) for i, j in self._places()]
+        parts, lanes = draws // self.size, self.lanes.shape[1]
+        self.sums = np.empty((parts, self.statistics, lanes))
+        self.products = np.empty((parts, len(self.pairs), lanes))
         self.powers: Powers | None = None
         self.far_from_zero = True
-        self.lane = min(size, LANE)
-        self.ones = np.ones(self.lane)
 
-    def add(self, out: Array) -> None:
-        """Add a part; what it holds is overwritten."""
-        lanes = out.reshape(len(out), -1, self.lane)
-        sums = np.add.reduce(np.vecdot(lanes, self.ones), axis=1)
-        mean = np.divide(sums, self.size, out=self.means[self.added])
+    def _places(self) -> list[tuple[int, int]]:
+        return [(i, j) for i in range(self.statistics) for j in range(i + 1)]
+
+    def add(self) -> None:
+        """Add what is held as a part; it is overwritten."""
+        sums, products = self.sums[self.added], self.products[self.added]
+        np.vecdot(self.lanes, self.ones, out=sums)
         if self.far_from_zero:
-            np.subtract(out, mean[:, None], out=out)
-        products = self.products[self.added]
-        for i, row in enumerate(lanes):
-            for j in range(i + 1):
-                products[i, j] = products[j, i] = np.add.reduce(np.vecdot(row, lanes[j]))
-        if self.added == 0:
-            self.powers = self._powers(mean, lanes)
-            self.far_from_zero = bool(np.any(self.powers.second < CANCELLATION * self.size * mean**2))
+            self.out -= (sums.sum(axis=1) / self.size)[:, None]
+        for product, (one, other) in zip(products, self.pairs, strict=True):
+            np.vecdot(one, other, out=product)
+        if self.added < CENTRED:
+            powers = self._powers(sums.sum(axis=1) / self.size)
+            self.powers = powers = powers if self.powers is None else self.powers.merged(powers)
+            if self.added == CENTRED - 1:
+                squared_mean = powers.draws * powers.mean**2
+                self.far_from_zero = bool(np.any(powers.second < CANCELLATION * squared_mean))
         self.added += 1
 
-    def _powers(self, mean: Array, lanes: Array) -> Powers:
-        square = aligned((self.lane,))
-        sums = np.zeros((3, len(mean)))
-        for total, centred in zip(sums.T, lanes, strict=True):
-            for lane in centred:
-                np.square(lane, out=square)
-                total += np.vecdot(square, self.ones), np.vecdot(lane, square), np.vecdot(square, square)
+    def _powers(self, mean: Array) -> Powers:
+        squares = aligned(self.lanes.shape[1:])
+        sums = np.empty((3, len(mean)))
+        for total, centred in zip(sums.T, self.lanes, strict=True):
+            np.square(centred, out=squares)
+            for power, pair in enumerate(((squares, self.ones), (centred, squares), (squares, squares))):
+                total[power] = np.vecdot(*pair).sum()
         return Powers(self.size, mean, *sums)
 
     def moments(self, start: float) -> Moments:
         """Of the whole block, whose stream starts with this number."""
         assert self.powers is not None
+        means = self.sums.sum(axis=2) / self.size
+        products = np.empty((len(means), self.statistics, self.statistics))
+        for place, found in zip(self._places(), self.products.sum(axis=2).T, strict=True):
+            products[:, *place] = products[:, *place[::-1]] = found
         if not self.far_from_zero:
-            rest = self.means[1:]
-            self.products[1:] -= self.size * rest[:, :, None] * rest[:, None, :]
-        mean = self.means.mean(axis=0)
-        deviations = self.means - mean
-        scatter = self.products.sum(axis=0) + self.size * np.einsum("pi,pj->ij", deviations, deviations)
+            rest = means[CENTRED:]
+            products[CENTRED:] -= self.size * rest[:, :, None] * rest[:, None, :]
+        mean = means.mean(axis=0)
+        deviations = means - mean
+        scatter = products.sum(axis=0) + self.size * (deviations.T @ deviations)
         return Moments(self.draws, mean, scatter, 1, np.zeros_like(mean), self.powers, np.array([start]))
 
 

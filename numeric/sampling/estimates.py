@@ -141,8 +141,8 @@ class Moments:
     between
         Sums of squares of the deviations of the means of blocks, shape (s,).
     powers
-        Moments up to order four, of the first part of every block: of one draw in 32, of fewer where there are several
-        statistics.
+        Moments up to order four, of the first parts of every block: of one draw in 32, of fewer where there are more
+        than three statistics.
     starts
         The lowest of the numbers with which the streams of blocks start, in order, ``STARTS`` at most.
     """
