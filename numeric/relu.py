@@ -359,7 +359,10 @@ def _gate_gradient(mu: Block, sigma: Block, numbers: Numbers) -> tuple[Block, Bl
     a, scale = shift_ratio(mu, sigma, numbers)
     phi = normal_density(a)
     scaled = not (isinstance(phi.exponent, int) and isinstance(scale.exponent, int))
-    if scaled or np.abs(mu).min() < _TINY:  # a itself may be too small to be held
+    small = (
+        sigma.min() < 0.5 and np.abs(mu).min() < _TINY
+    )  # then what rounding took from a subnormal ratio would grow
+    if scaled or small:
         phi_over_sigma = phi.scaled().over(scale)
         in_sigma = phi_over_sigma.times_ratio(mu, scale)
         return phi_over_sigma.unscaled(), np.negative(in_sigma, out=in_sigma)
