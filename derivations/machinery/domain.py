@@ -193,10 +193,9 @@ def holds(relation: sp.Basic, point: Point) -> bool:
     if isinstance(relation, sp.And):
         return all(holds(part, point) for part in relation.args)
     if not relation.atoms(Abbreviation):
-        bound = relation.has(
-            ExprWithLimits, sp.Derivative, sp.Subs
-        )  # only ``subs`` leaves their variables alone
-        return bool((relation.subs(scalars) if bound else relation.xreplace(scalars)) == sp.true)
+        # ``subs`` takes longer, but leaves bound variables alone
+        replace = relation.subs if relation.has(ExprWithLimits, sp.Derivative, sp.Subs) else relation.xreplace
+        return bool(replace(scalars) == sp.true)
     try:
         return Evaluator().truth(relation, Evaluator().environment(point))
     except Unevaluable:
@@ -204,9 +203,7 @@ def holds(relation: sp.Basic, point: Point) -> bool:
 
 
 def _contains(values: sp.Set, number: sp.Expr) -> bool:
-    if (
-        isinstance(values, sp.Interval) and number.is_Rational
-    ):  # most of all: SymPy makes a relation of it first
+    if isinstance(values, sp.Interval) and number.is_Rational:  # SymPy would make a relation of it first
         low, high = values.start, values.end
         above = number > low if values.left_open else number >= low
         below = number < high if values.right_open else number <= high

@@ -211,9 +211,10 @@ def value(function: Function, a: Near) -> Scaled:
 
 
 class Density(NamedTuple):
-    """The standard normal density, as ``(value + value more) 2^-exponent``, where ``more`` is a rounding unit in size.
+    """The standard normal density, as ``(value + value more) 2^-exponent``.
 
-    Before its last rounding a product can so take that of the density along.
+    ``more`` is what rounding took from the exponent of the exponential. A product can take it along to its last
+    rounding.
     """
 
     value: Block
