@@ -189,11 +189,12 @@ class _Block:
         sums, products = self.sums[self.added], self.products[self.added]
         np.vecdot(self.lanes, self.ones, out=sums)
         if self.far_from_zero:
-            self.out -= (sums.sum(axis=1) / self.size)[:, None]
+            mean = sums.sum(axis=1) / self.size
+            self.out -= mean[:, None]
         for product, (one, other) in zip(products, self.pairs, strict=True):
             np.vecdot(one, other, out=product)
         if self.added < CENTRED:
-            powers = self._powers(sums.sum(axis=1) / self.size)
+            powers = self._powers(mean)
             self.powers = powers = powers if self.powers is None else self.powers.merged(powers)
             if self.added == CENTRED - 1:
                 squared_mean = powers.draws * powers.mean**2
