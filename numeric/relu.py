@@ -37,10 +37,10 @@ from numeric.evaluation import truncated_moments
 from numeric.evaluation.arguments import real_arrays, require_nonzero
 from numeric.evaluation.elementwise import blockwise
 from numeric.evaluation.scaled_normal import (
-    FARTHEST,
     Near,
     Numbers,
     Scale,
+    Scaled,
     nearest,
     normal_density,
     shift_ratio,
@@ -54,6 +54,9 @@ Block = NDArray[np.float64]
 Limit = Callable[[Block, Block], Block]
 
 _TINY = 2.0**-800  # quotients of larger numbers and moderate ones are not subnormal
+_NARROW_FARTHEST = (
+    37.0  # phi is less than 2^-900 there, though not subnormal, and in float32 zero over any sigma
+)
 
 
 # --- moments -------------------------------------------------------------------------------------------------
@@ -356,37 +359,39 @@ _c2_variance = _Tabulated(truncated_moments.variance, 0, lambda mu, sigma: np.on
 def _gate_gradient(mu: Block, sigma: Block, numbers: Numbers) -> tuple[Block, Block]:
     if numbers is Numbers.NARROW:
         return _rounded_gate_gradient(mu, sigma)
+    if sigma.min() < 0.5 and np.abs(mu).min() < _TINY:
+        numbers = Numbers.ANY  # the slope may be large where the ratio is too small to be held
     a, scale = shift_ratio(mu, sigma, numbers)
     phi = normal_density(a)
-    scaled = not (isinstance(phi.exponent, int) and isinstance(scale.exponent, int))
-    small = (
-        sigma.min() < 0.5 and np.abs(mu).min() < _TINY
-    )  # then what rounding took from a subnormal ratio would grow
-    if scaled or small:
+    if numbers is Numbers.ANY:
         phi_over_sigma = phi.scaled().over(scale)
         in_sigma = phi_over_sigma.times_ratio(mu, scale)
         return phi_over_sigma.unscaled(), np.negative(in_sigma, out=in_sigma)
-    in_mu = np.divide(phi.value, sigma, out=phi.value)
-    in_sigma, rest = aligned((2, in_mu.size))
-    np.multiply(phi.more, a.centre, out=rest)
-    rest += a.rest
+    in_mu, excess, in_sigma = phi.value, phi.excess, a.centre  # memory for the results
+    in_mu /= sigma
+    rest = np.multiply(a.centre, excess, out=aligned(excess.shape))
+    rest -= a.rest
     rest *= in_mu
-    np.multiply(a.centre, in_mu, out=in_sigma)
-    in_sigma += rest
-    in_mu += np.multiply(in_mu, phi.more, out=phi.more)
-    return in_mu, np.negative(in_sigma, out=in_sigma)
+    in_sigma *= in_mu
+    np.subtract(rest, in_sigma, out=in_sigma)
+    excess *= in_mu
+    in_mu -= excess
+    return Scaled(in_mu, phi.exponent).unscaled(), Scaled(in_sigma, phi.exponent).unscaled()
 
 
 def _rounded_gate_gradient(mu: Block, sigma: Block) -> tuple[Block, Block]:
-    """The same for arguments that come from float32."""
-    a = mu / sigma
-    np.clip(a, -FARTHEST, FARTHEST, out=a)
-    in_mu = a * a
-    in_mu *= -0.5
+    """The same for arguments that come from float32, as ``exp(-pi b^2)/(root sigma)`` where ``b = a/root``."""
+    root = float(root_two_pi())
+    over_sigma = np.divide(1 / root, sigma, out=aligned(sigma.shape))
+    b, in_mu = aligned((2, max(mu.size, sigma.size)))
+    np.multiply(mu, over_sigma, out=b)
+    np.clip(b, -_NARROW_FARTHEST / root, _NARROW_FARTHEST / root, out=b)
+    np.multiply(b, b, out=in_mu)
+    in_mu *= -np.pi
     np.exp(in_mu, out=in_mu)
-    in_mu /= float(root_two_pi()) * sigma
-    a *= in_mu
-    return in_mu, np.negative(a, out=a)
+    in_mu *= over_sigma
+    b *= -root
+    return in_mu, np.multiply(b, in_mu, out=b)
 
 
 def _mean_gradient(mu: Block, sigma: Block, numbers: Numbers) -> tuple[Block, Block]:

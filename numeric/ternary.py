@@ -57,6 +57,7 @@ Kernel = Callable[..., Block]
 
 with localcontext(prec=60):
     _ROOT_2, _ROOT_3 = Decimal(2).sqrt(), Decimal(3).sqrt()
+_LAPLACE_LEFT = -528  # further to the left the share of a Laplace law is no more than zero
 
 
 def p_plus(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
@@ -344,18 +345,17 @@ def _laplace_tail(ratio: Near) -> Block:
     from_centre, at_centre = aligned((2, ratio.rest.size))
     np.multiply(ratio.rest, float(_ROOT_2), out=from_centre)
     np.exp(from_centre, out=from_centre)
-    table = _laplace_at_centres()
-    table.take(ratio.column + (LEFT * PER_UNIT + len(table) - 1), mode="clip", out=at_centre)
+    _laplace_at_centres().take(ratio.columns(_LAPLACE_LEFT, 0), mode="clip", out=at_centre)
     share: Block = from_centre * at_centre
     return share
 
 
 @cache
 def _laplace_at_centres() -> Block:
-    """P(w < a sigma) at the multiples a of 1/PER_UNIT up to 0, from where it is no more than zero."""
+    """P(w < a sigma) at the multiples a of 1/PER_UNIT from _LAPLACE_LEFT to 0."""
     with localcontext(prec=60):
         step, found = (-_ROOT_2 / PER_UNIT).exp(), [Decimal("0.5")]
-        while float(found[-1]) > 0:
+        for _ in range(-_LAPLACE_LEFT * PER_UNIT):
             found.append(found[-1] * step)
     return np.array(found[::-1], np.float64)
 

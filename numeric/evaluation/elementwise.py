@@ -46,5 +46,6 @@ def blockwise(kernel: Callable[..., Any], *arguments: NDArray[Any], outputs: int
             values = kernel(*[x[:1] if x.strides == (0,) else x for x in block[:count]], narrow=narrow)
             for target, value in zip(block[count:], values if outputs > 1 else (values,), strict=True):
                 target[...] = value
+            del values, value  # their memory serves the next block
     finished = tuple(result[()] for result in results)
     return finished if outputs > 1 else finished[0]

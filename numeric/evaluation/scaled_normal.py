@@ -9,7 +9,6 @@ rounding took from the quotient stays in the rest; at the centre a table has the
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -23,48 +22,54 @@ from numeric.evaluation.truncated_moments import (
     LEFT,
     PER_UNIT,
     PROPORTIONAL_TO_E,
+    RIGHT,
     SMALL,
     Function,
     exponents,
-    root_two_pi,
-    split_logarithm,
+    logarithms,
     table,
 )
 from numeric.memory import aligned
 
 Block = NDArray[np.float64]
 
-_MODERATE_E = (SMALL - LEFT) * PER_UNIT  # right of this column E times moderate numbers does not underflow
-_MIRRORED_E = -2 * LEFT * PER_UNIT - _MODERATE_E
 _SHIFT = 1.5 * 2.0**52 / PER_UNIT  # a sum with it is a multiple of 1/PER_UNIT, and its last bits count these
-_ORIGIN = int(np.float64(_SHIFT).view(np.int64)) + LEFT * PER_UNIT
+_ZERO = int(
+    np.float64(_SHIFT).view(np.int64)
+)  # the bits of 0 + _SHIFT; those of the next multiple are one more
+_FEW = 1 / 32  # the share of a block which it does not pay to keep from what takes long
 _MODERATE = 2.0**100  # neither this nor its inverse, nor a few factors between them, over- or underflow
 FARTHEST = 1000.0  # where the functions here are zero, or what they tend to, for every sigma
-_FAR = (int(FARTHEST) + LEFT) * PER_UNIT  # columns of this size belong to centres within FARTHEST
+_UNDERFLOW = -1400  # and no product that is rounded here is as large as 2^300
 _ROOM = 200  # powers of two that keep the quotient of a subnormal mu normal
 
 
 class Near(NamedTuple):
     """Numbers ``a = centre + rest``, the centre a multiple of 1/PER_UNIT, which has a column in the tables.
 
-    The first and the last column are kept too. Of nan the column is far beyond all others, on either side.
+    The last bits of ``place`` count these multiples; ``least`` and ``largest`` are about the extremes of the numbers.
+    Where a is nan these are too, and the place is far beyond all others, on either side.
     """
 
-    column: NDArray[np.intp]
+    place: NDArray[np.int64]
     centre: Block
     rest: Block
-    first: int
-    last: int
+    least: float
+    largest: float
 
-    @classmethod
-    def at(cls, column: NDArray[np.intp], centre: Block, rest: Block) -> Near:
-        """The numbers whose columns, centres and rests these are."""
-        return cls(column, centre, rest, int(column.min()), int(column.max()))
+    def columns(self, left: int, right: int) -> NDArray[np.int64]:
+        """The columns of a table from left to right, for `numpy.take` with ``mode="clip"``: it takes long to clip."""
+        column: NDArray[np.int64] = aligned(self.place.shape, np.int64)
+        np.subtract(self.place, _ZERO + left * PER_UNIT, out=column)
+        beyond_left = 0 if self.least > left else np.count_nonzero(self.centre < left)
+        beyond_right = 0 if self.largest < right else np.count_nonzero(self.centre > right)
+        if beyond_left + beyond_right > _FEW * column.size:
+            np.clip(column, 0, (right - left) * PER_UNIT, out=column)
+        return column
 
     def __neg__(self) -> Near:
         """The numbers ``-a``."""
-        columns = (-2 * LEFT * PER_UNIT - column for column in (self.last, self.first))
-        return Near(-2 * LEFT * PER_UNIT - self.column, -self.centre, -self.rest, *columns)
+        return Near(_ZERO - (self.place - _ZERO), -self.centre, -self.rest, -self.largest, -self.least)
 
     def rounded(self) -> Block:
         """The number as one double."""
@@ -86,7 +91,7 @@ class Scaled(NamedTuple):
     exponent: Any
 
     def unscaled(self) -> Block:
-        """The value."""
+        """The value, in the same memory."""
         return _ldexp(self.value, -self.exponent)
 
     def times(self, sigma: Scale, power: int) -> Block:
@@ -137,16 +142,14 @@ def numbers_of(sigma: NDArray[Any], narrow: bool) -> Numbers:
 
 def shift_ratio(mu: Block, sigma: Block, numbers: Numbers) -> tuple[Near, Scale]:
     """``mu/sigma``, cut off far out."""
-    if numbers is not Numbers.ANY:
-        scale = Scale(sigma, _reciprocal(sigma), 0)
-        if numbers is Numbers.NARROW:
-            return nearest(np.clip(mu * scale.inverse, -FARTHEST, FARTHEST)), scale
-        ratio = _quotient(mu, scale)
-        if ratio.first > -_FAR and ratio.last < _FAR:
-            return ratio, scale
-    mantissa, exponent = np.frexp(sigma)
-    scale = Scale(mantissa, _reciprocal(mantissa), exponent)
-    return _quotient(np.clip(np.ldexp(mu, -exponent), -FARTHEST, FARTHEST), scale), scale
+    if numbers is Numbers.ANY:
+        mantissa, exponent = np.frexp(sigma)
+        scale = Scale(mantissa, _reciprocal(mantissa), exponent)
+        return _quotient(np.ldexp(mu, -exponent), scale), scale
+    scale = Scale(sigma, _reciprocal(sigma), 0)
+    if numbers is Numbers.NARROW:
+        return nearest(np.clip(mu * scale.inverse, -FARTHEST, FARTHEST)), scale
+    return _quotient(mu, scale), scale
 
 
 def _reciprocal(sigma: Block) -> Block:
@@ -156,10 +159,11 @@ def _reciprocal(sigma: Block) -> Block:
 
 def nearest(a: Block) -> Near:
     """A double."""
-    centre, rest = aligned((2, a.size))
-    column = _to_grid(np.add(a, _SHIFT, out=centre))
+    shifted, centre, rest = aligned((3, a.size))
+    np.add(a, _SHIFT, out=shifted)
+    np.subtract(shifted, _SHIFT, out=centre)
     np.subtract(a, centre, out=rest)
-    return Near.at(column, centre, rest)
+    return Near(shifted.view(np.int64), centre, rest, a.min(), a.max())
 
 
 def nearest_to_sum(a: Block, more: Block) -> Near:
@@ -170,25 +174,31 @@ def nearest_to_sum(a: Block, more: Block) -> Near:
 
 
 def _quotient(x: Block, sigma: Scale) -> Near:
-    """``x / sigma.mantissa``, where that is not large."""
-    centre, rest, upper, product = aligned((4, max(x.size, sigma.mantissa.size)))
-    np.multiply(x, sigma.inverse, out=centre)
-    centre += _SHIFT
-    column = _to_grid(centre)
+    """``x / sigma.mantissa``, cut off far out."""
+    size = max(x.size, sigma.mantissa.size)
+    shifted, centre, rest = aligned((3, size))
+    upper, product = aligned((2, size))  # apart from what is kept
+    np.multiply(x, sigma.inverse, out=shifted)
+    least, largest = shifted.min(), shifted.max()
+    if not (least > -FARTHEST and largest < FARTHEST):
+        x = _cut_off(x, sigma.mantissa)
+        np.multiply(x, sigma.inverse, out=shifted)
+    shifted += _SHIFT
+    np.subtract(shifted, _SHIFT, out=centre)
     upper = upper_half(sigma.mantissa, out=upper[: sigma.mantissa.size])
     np.multiply(centre, upper, out=product)  # exact
     np.subtract(x, product, out=rest)
     lower = np.subtract(sigma.mantissa, upper, out=upper)
     rest -= np.multiply(centre, lower, out=product)
     rest *= sigma.inverse
-    return Near.at(column, centre, rest)
+    return Near(shifted.view(np.int64), centre, rest, least, largest)
 
 
-def _to_grid(shifted: Block) -> NDArray[np.intp]:
-    """The column of a shifted number, which is shifted back to the multiple that it was rounded to."""
-    column = shifted.view(np.int64) - _ORIGIN
-    shifted -= _SHIFT
-    return column.astype(np.intp, copy=False)
+def _cut_off(x: Block, sigma: Block) -> Block:
+    """``x``, at most FARTHEST sigma in size."""
+    end = FARTHEST * sigma
+    within = np.minimum(x, end)
+    return np.maximum(within, np.negative(end, out=end), out=within)
 
 
 def value(function: Function, a: Near) -> Scaled:
@@ -198,58 +208,63 @@ def value(function: Function, a: Near) -> Scaled:
     so small there that no power of sigma lifts it above zero.
     """
     total, entry, power = aligned((3, a.centre.size))
+    columns = a.columns(LEFT, RIGHT)
     first, *middle, last, correction = table(function)
-    last.take(a.column, mode="clip", out=total)
+    last.take(columns, mode="clip", out=total)
     for row in (*middle[::-1], correction):
         total *= a.rest
-        total += row.take(a.column, mode="clip", out=entry)
-    total += first.take(a.column, mode="clip", out=entry)
+        total += row.take(columns, mode="clip", out=entry)
+    total += first.take(columns, mode="clip", out=entry)
     if function not in PROPORTIONAL_TO_E:
         return Scaled(total, 0)
     total *= _from_centre(np.minimum(a.centre, 0.0, out=entry), a.rest, power)
-    return Scaled(total, _exponent(a, a.first > _MODERATE_E))
+    return Scaled(total, 0 if a.least > SMALL else exponents().take(columns, mode="clip"))
 
 
 class Density(NamedTuple):
-    """The standard normal density, as ``(value + value more) 2^-exponent``.
+    """The standard normal density, as ``(value - value excess) 2^-exponent``.
 
-    ``more`` is what rounding took from the exponent of the exponential. A product can take it along to its last
+    ``excess`` is what rounding added to the exponent of the exponential. A product can take it along to its last
     rounding.
     """
 
     value: Block
-    more: Block
+    excess: Block
     exponent: Any
 
     def scaled(self) -> Scaled:
         """The density, rounded."""
-        return Scaled(self.value + self.value * self.more, self.exponent)
+        return Scaled(self.value - self.value * self.excess, self.exponent)
 
 
 def normal_density(a: Near) -> Density:
     """The standard normal density at a finite number.
 
-    The exponential of ``large + small``: ``-(centre^2/2 + ln sqrt(2 pi))``, up to the last bits of the logarithm, is
-    exact, and so is what rounding takes from the sum.
+    The exponential of ``large + small``: what rounding takes from this sum is exact, since large, which is the
+    logarithm of the density at the centre, has few binary places.
     """
-    large, small, total, more = aligned((4, a.centre.size))
-    exponent = _exponent(a, a.first > _MODERATE_E and a.last < _MIRRORED_E)
-    root, root_rest = split_logarithm(root_two_pi())
-    np.multiply(a.centre, a.centre, out=large)
-    large *= -0.5
-    large -= root
+    total, small = aligned((2, a.centre.size))
+    large = aligned(total.shape)  # apart from what is kept
+    exponent: Any = 0
     np.multiply(a.rest, -0.5, out=small)
     small -= a.centre
     small *= a.rest
-    small -= root_rest
-    if not isinstance(exponent, int):
-        two, two_rest = split_logarithm(Decimal(2))
-        large += exponent * two
-        small += exponent * two_rest
+    if a.least > SMALL and a.largest < -SMALL:
+        at_zero, rest_at_zero = logarithms()[:, -LEFT * PER_UNIT]
+        np.multiply(a.centre, a.centre, out=large)
+        large *= -0.5
+        large += at_zero
+        small += rest_at_zero
+    else:
+        columns = a.columns(LEFT, -LEFT)
+        at_centre, rest_at_centre = logarithms()
+        small += rest_at_centre.take(columns, mode="clip", out=large)
+        at_centre.take(columns, mode="clip", out=large)
+        exponent = exponents().take(columns, mode="clip")
     np.add(large, small, out=total)
-    np.subtract(total, large, out=more)
-    np.subtract(small, more, out=more)
-    return Density(np.exp(total, out=total), more, exponent)
+    np.subtract(total, large, out=large)
+    excess = np.subtract(large, small, out=small)
+    return Density(np.exp(total, out=total), excess, exponent)
 
 
 def _from_centre(centre: Block, rest: Block, power: Block) -> Block:
@@ -260,10 +275,12 @@ def _from_centre(centre: Block, rest: Block, power: Block) -> Block:
     return np.exp(power, out=power)
 
 
-def _exponent(a: Near, moderate: bool) -> Any:
-    """The powers of two that columns of the tables were multiplied by."""
-    return 0 if moderate else exponents().take(a.column, mode="clip")
-
-
 def _ldexp(value: Block, exponent: Any) -> Block:
-    return value if isinstance(exponent, int) else np.asarray(np.ldexp(value, exponent))
+    """``value 2^exponent``, in the memory of the value. Processors take long over what underflows."""
+    if isinstance(exponent, int):
+        return value
+    vanishing = exponent < _UNDERFLOW
+    if np.count_nonzero(vanishing) > _FEW * vanishing.size:
+        value *= ~vanishing
+    np.ldexp(value, exponent, out=value)
+    return value

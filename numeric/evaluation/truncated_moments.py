@@ -183,19 +183,20 @@ def root_two_pi() -> Decimal:
 
 
 @cache
-def split_logarithm(number: Decimal) -> tuple[float, float]:
-    """The logarithm as a number with 30 binary places, sums of which with its like are exact, and a rest.
+def logarithms() -> Block:
+    """Logarithms of the density at the centres, and as far to the other side, times the powers of two of `exponents`.
 
-    Examples
-    --------
-    >>> large, rest = split_logarithm(Decimal(2))
-    >>> (large * 2**30).is_integer(), large + rest
-    (True, 0.6931471805599453)
+    The first row has 30 binary places, so that sums with its numbers lose nothing but what rounding takes from them;
+    the second has the rest.
     """
     with localcontext(prec=_DIGITS):
-        logarithm = number.ln()
-        large = round(logarithm * 2**30)
-        return large / 2**30, float(logarithm - Decimal(large) / 2**30)
+        two, constant = Decimal(2).ln(), root_two_pi().ln()
+        left = []
+        for centre, exponent in zip(_centres()[: -LEFT * PER_UNIT + 1], exponents().tolist(), strict=False):
+            exact = exponent * two - centre * centre / 2 - constant
+            places = round(exact * 2**30)
+            left.append([places / 2**30, float(exact - Decimal(places) / 2**30)])
+    return np.transpose([*left, *left[-2::-1]]).copy()
 
 
 @cache

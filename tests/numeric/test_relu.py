@@ -136,6 +136,14 @@ def test_gradients_agree_with_homogeneity(mu: float, sigma: float) -> None:
         assert euler == pytest.approx(degree * function(mu, sigma), rel=4 * ULP, abs=8 * ULP * size + 1e-300)
 
 
+@given(st.floats(0, 39), scales)
+def test_the_slope_of_the_gate_is_even(a: float, sigma: float) -> None:
+    for right, left in zip(
+        *(relu.gate_probability_gradient(mu, sigma) for mu in (a * sigma, -a * sigma)), strict=True
+    ):
+        assert abs(abs(right) - abs(left)) <= 8 * np.spacing(abs(left))
+
+
 @pytest.mark.parametrize("function", [*MOMENTS, *GRADIENTS])
 def test_shapes_and_types(function: Callable[..., Any]) -> None:
     def first(*args: Any) -> Any:
@@ -163,6 +171,22 @@ def test_shapes_and_types(function: Callable[..., Any]) -> None:
 def test_long_arrays_are_the_same_as_short_ones() -> None:
     mu = np.random.default_rng(0).normal(size=40_000) * 10
     assert relu.variance(mu, 1.5)[::1000].tolist() == [relu.variance(m, 1.5) for m in mu[::1000]]
+
+
+@pytest.mark.parametrize("function", [*MOMENTS, *GRADIENTS])
+@pytest.mark.parametrize("share", [1, 60])
+@given(
+    mu=st.floats(-20, 20), sigma=scales, a=st.sampled_from([20.0, -34.0, 50.0, -400.0, 1e5, np.nan, np.inf])
+)
+def test_what_stands_beside_changes_the_last_digits_at_most(
+    function: Callable[..., Any], share: int, mu: float, sigma: float, a: float
+) -> None:
+    beside = np.full(100, 0.3)
+    beside[:share] = a
+    found = np.array(function(np.append(mu, beside) * sigma, sigma))
+    alone = np.array(function(mu * sigma, sigma))
+    assert np.all(np.abs(found[..., 0] - alone) <= 8 * np.spacing(np.abs(alone)))
+    assert np.isnan(found).any() == np.isnan(a)
 
 
 @pytest.mark.parametrize("sigma", [0.0, -0.5, np.inf, [1.0, -0.5]])
