@@ -32,19 +32,19 @@ TARGET_OF_TWO_CORES = 1.6
 
 @dataclass(frozen=True)
 class SecondMomentDraws:
-    """ReLU(z)^2; what is drawn is rectified in its place."""
+    """ReLU(z)^2."""
 
     dimension = 1
     points = 1
-    source = "rectified normal"
+    source = "normal"
     statistics = 1
 
     def fill(self, rng: np.random.Generator, z: Array) -> None:
         rng.standard_normal(out=z)
-        np.maximum(z, 0.0, out=z)
 
     def observe(self, z: Array, point: int, out: Array) -> None:
-        np.square(z, out=out)
+        np.maximum(z, 0.0, out=out)
+        np.square(out, out=out)
 
 
 def bare_generator() -> None:

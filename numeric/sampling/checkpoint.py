@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from numeric.sampling.estimates import Array, Moments, Powers
+from numeric.sampling.estimates import Moments
 from numeric.sampling.executors import Call
 
-SCHEMA = "normquant.checkpoint/1"
+SCHEMA = "normquant.checkpoint/2"
 INTERVAL = 2.0
 """Seconds between two writes."""
 
@@ -113,28 +113,18 @@ def _name(call: Call) -> str:
 
 
 def _data(moments: Moments) -> dict[str, Any]:
-    def plain(value: Any) -> Any:
-        if isinstance(value, Powers):
-            return {name: plain(v) for name, v in vars(value).items()}
-        return value.tolist() if isinstance(value, np.ndarray) else value
-
-    return {name: plain(value) for name, value in vars(moments).items()}
+    return {
+        name: value.tolist() if isinstance(value, np.ndarray) else value
+        for name, value in vars(moments).items()
+    }
 
 
 def _moments(data: Mapping[str, Any]) -> Moments:
-    def array(value: Any) -> Array:
-        return np.array(value, dtype=np.float64)
-
-    powers = data["powers"]
-    return Moments(
-        data["draws"],
-        array(data["mean"]),
-        array(data["scatter"]),
-        data["blocks"],
-        array(data["between"]),
-        Powers(powers["draws"], *(array(powers[name]) for name in ("mean", "second", "third", "fourth"))),
-        array(data["starts"]),
+    mean, scatter, third, fourth, between, starts = (
+        np.array(data[name], dtype=np.float64)
+        for name in ("mean", "scatter", "third", "fourth", "between", "starts")
     )
+    return Moments(data["draws"], mean, scatter, third, fourth, data["blocks"], between, starts)
 
 
 def write_aside(path: Path, text: str) -> None:

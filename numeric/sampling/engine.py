@@ -6,6 +6,7 @@ bit, for any number of workers and any order in which they finish. Nothing grows
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,20 +14,20 @@ from typing import Protocol
 import numpy as np
 
 from numeric.memory import aligned
-from numeric.sampling.estimates import Array, Estimate, Moments, Powers, merged
+from numeric.sampling.estimates import Array, Estimate, Moments, merged
 from numeric.sampling.executors import Call, Plan, Round
 
-PIECE = 1 << 15
+PIECE = 3 << 14
 """Numbers drawn at a time: what is computed from them leaves room in the cache of a core."""
-PIECES = 64
+PIECES = 40
 """Pieces of one block, which has one stream."""
 CENTRED = 2
-"""Parts of a block that are centred, and of which moments of order three and four are taken."""
+"""Parts of a block that are always centred."""
 CHUNK = 2
 """Blocks of one call of a worker."""
 LANE = 1 << 10
 """Numbers in one inner product. In much longer ones BLAS uses its threads, and their number changes the rounding."""
-CANCELLATION = 1e-4
+CANCELLATION = 1e-2
 """Where a variance is smaller than this share of the squared mean, sums are taken about the mean, in one more pass."""
 FIRST_LOOK = 8
 """Chunks before the first look at the resolution."""
@@ -139,91 +140,87 @@ def chunk(
     size = block_size(draws) // PIECES
     z = aligned((draws.dimension, size))
     counts = [_statistics(draws, point) for point in points]
-    rooms = {count: aligned((count, _at_a_time(draws, count, size))) for count in counts}
-    outs = [rooms[count] for count in counts]
-    found: list[list[Moments]] = [[] for _ in points]
+    rooms = {count: aligned((2, count, _at_a_time(draws, count, size))) for count in counts}
+    work = []
+    for point, count in zip(points, counts, strict=True):
+        sums = _Sums(rooms[count], blocks, PIECES * size)
+        work.append((point, sums, [z[:, at : at + sums.size] for at in range(0, size, sums.size)]))
+    starts = []
     for block in range(first, first + blocks):
         rng = generator(seed, stream, block)
-        start = rng.random()
-        parts = [_Block(out, PIECES * size) for out in outs]
+        starts.append(rng.random())
         for _ in range(PIECES):
             draws.fill(rng, z)
-            for part, point, out in zip(parts, points, outs, strict=True):
-                for at in range(0, size, part.size):
-                    draws.observe(z[:, at : at + part.size], point, out)
-                    part.add()
-        for moments, part in zip(found, parts, strict=True):
-            moments.append(part.moments(start))
-    return tuple(merged(moments) for moments in found)
+            for point, sums, parts in work:
+                for part in parts:
+                    draws.observe(part, point, sums.out)
+                    sums.add()
+    return tuple(sums.moments(starts) for _, sums, _ in work)
 
 
 def _at_a_time(draws: Draws, statistics: int, size: int) -> int:
     """Of how many draws of a piece so many statistics stay in the cache with it."""
-    return size // (1 << (statistics // 4).bit_length()) if draws.dimension == 1 else size
+    return size // (1 << (statistics // 2).bit_length()) if draws.dimension == 1 else size
 
 
-class _Block:
-    """Moments of parts of one block, all of the same size, put together once at its end.
+class _Sums:
+    """Sums of powers over the parts of some blocks, all of the same size, put together once at the end.
 
-    The first parts are centred, and tell whether the others have to be: elsewhere products about zero do as well.
+    The first parts are centred, and tell whether the others have to be: elsewhere powers about zero do as well.
     """
 
-    def __init__(self, out: Array, draws: int) -> None:
-        self.statistics, self.size = out.shape
-        self.out, self.draws, self.added = out, draws, 0
-        lane = min(self.size, LANE)
+    def __init__(self, room: Array, blocks: int, block: int) -> None:
+        _, self.statistics, self.size = room.shape
+        self.out, self.squares = room
+        lane = math.gcd(self.size, LANE)
+        self.lanes = room.reshape(2, self.statistics, -1, lane)
+        self.by_lane = self.lanes.transpose(1, 2, 0, 3)
         self.ones = np.ones(lane)
-        self.lanes = out.reshape(self.statistics, -1, lane)
-        self.pairs = [(self.lanes[i], self.lanes[j]) for i, j in self._places()]
-        parts, lanes = draws // self.size, self.lanes.shape[1]
-        self.sums = np.empty((parts, self.statistics, lanes))
+        self.pairs = [(i, j) for i in range(self.statistics) for j in range(i)]
+        self.blocks, self.draws, self.added = blocks, blocks * block, 0
+        parts, lanes = self.draws // self.size, self.size // lane
+        self.first_and_second = np.empty((parts, 2, self.statistics, lanes))
+        self.third_and_fourth = np.empty((parts, self.statistics, lanes, 2))
         self.products = np.empty((parts, len(self.pairs), lanes))
-        self.powers: Powers | None = None
+        self.centres = np.zeros((parts, self.statistics))
         self.far_from_zero = True
-
-    def _places(self) -> list[tuple[int, int]]:
-        return [(i, j) for i in range(self.statistics) for j in range(i + 1)]
 
     def add(self) -> None:
         """Add what is held as a part; it is overwritten."""
-        sums, products = self.sums[self.added], self.products[self.added]
-        np.vecdot(self.lanes, self.ones, out=sums)
-        if self.far_from_zero:
-            mean = sums.sum(axis=1) / self.size
-            self.out -= mean[:, None]
-        for product, (one, other) in zip(products, self.pairs, strict=True):
-            np.vecdot(one, other, out=product)
-        if self.added < CENTRED:
-            powers = self._powers(mean)
-            self.powers = powers = powers if self.powers is None else self.powers.merged(powers)
-            if self.added == CENTRED - 1:
-                squared_mean = powers.draws * powers.mean**2
-                self.far_from_zero = bool(np.any(powers.second < CANCELLATION * squared_mean))
+        number = self.added
         self.added += 1
+        if self.far_from_zero:
+            self.centres[number] = np.vecdot(self.lanes[0], self.ones).sum(axis=1) / self.size
+            self.out -= self.centres[number, :, None]
+        np.square(self.out, out=self.squares)
+        np.vecdot(self.lanes, self.ones, out=self.first_and_second[number])
+        np.vecdot(self.by_lane, self.by_lane[:, :, 1:], out=self.third_and_fourth[number])
+        if self.pairs:
+            for product, (i, j) in zip(self.products[number], self.pairs, strict=True):
+                np.vecdot(self.lanes[0, i], self.lanes[0, j], out=product)
+        if self.added == CENTRED:
+            variance = self.first_and_second[:CENTRED, 1].sum(axis=(0, 2)) / (CENTRED * self.size)
+            mean = self.centres[:CENTRED].mean(axis=0)
+            self.far_from_zero = bool(np.any(variance < CANCELLATION * mean**2))
 
-    def _powers(self, mean: Array) -> Powers:
-        squares = aligned(self.lanes.shape[1:])
-        sums = np.empty((3, len(mean)))
-        for total, centred in zip(sums.T, self.lanes, strict=True):
-            np.square(centred, out=squares)
-            for power, pair in enumerate(((squares, self.ones), (centred, squares), (squares, squares))):
-                total[power] = np.vecdot(*pair).sum()
-        return Powers(self.size, mean, *sums)
-
-    def moments(self, start: float) -> Moments:
-        """Of the whole block, whose stream starts with this number."""
-        assert self.powers is not None
-        means = self.sums.sum(axis=2) / self.size
-        products = np.empty((len(means), self.statistics, self.statistics))
-        for place, found in zip(self._places(), self.products.sum(axis=2).T, strict=True):
-            products[:, *place] = products[:, *place[::-1]] = found
-        if not self.far_from_zero:
-            rest = means[CENTRED:]
-            products[CENTRED:] -= self.size * rest[:, :, None] * rest[:, None, :]
+    def moments(self, starts: list[float]) -> Moments:
+        """Of all blocks, whose streams start with these numbers."""
+        first, second = self.first_and_second.sum(axis=3).swapaxes(0, 1)
+        third, fourth = self.third_and_fourth.sum(axis=2).transpose(2, 0, 1)
+        size, means = self.size, self.centres + first / self.size
         mean = means.mean(axis=0)
-        deviations = means - mean
-        scatter = products.sum(axis=0) + self.size * (deviations.T @ deviations)
-        return Moments(self.draws, mean, scatter, 1, np.zeros_like(mean), self.powers, np.array([start]))
+        off = self.centres - mean
+        fourth += off * (4 * third + off * (6 * second + off * (4 * first + size * off)))
+        third += off * (3 * second + off * (3 * first + size * off))
+        second += off * (2 * first + size * off)
+        scatter = np.diag(second.sum(axis=0))
+        for (i, j), products in zip(self.pairs, self.products.sum(axis=2).T, strict=True):
+            products += off[:, i] * first[:, j] + off[:, j] * (first[:, i] + size * off[:, i])
+            scatter[i, j] = scatter[j, i] = products.sum()
+        of_blocks = means.reshape(self.blocks, -1, self.statistics).mean(axis=1)
+        between = ((of_blocks - mean) ** 2).sum(axis=0)
+        sums = third.sum(axis=0), fourth.sum(axis=0)
+        return Moments(self.draws, mean, scatter, *sums, self.blocks, between, np.sort(starts))
 
 
 def _call(draws: Draws, points: Sequence[int], seed: int, stream: int, first: int, blocks: int) -> Call:

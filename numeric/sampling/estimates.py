@@ -94,37 +94,6 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Powers:
-    """Mean and central sums of the second to the fourth power of several statistics, each of shape (s,)."""
-
-    draws: int
-    mean: Array
-    second: Array
-    third: Array
-    fourth: Array
-
-    def merged(self, other: Powers) -> Powers:
-        """Those of both samples together."""
-        n, m, total = self.draws, other.draws, self.draws + other.draws
-        d = other.mean - self.mean
-        second = self.second + other.second + d**2 * (n * m / total)
-        third = (
-            self.third
-            + other.third
-            + d**3 * (n * m * (n - m) / total**2)
-            + 3 * d * (n * other.second - m * self.second) / total
-        )
-        fourth = (
-            self.fourth
-            + other.fourth
-            + d**4 * (n * m * (n**2 - n * m + m**2) / total**3)
-            + 6 * d**2 * (n**2 * other.second + m**2 * self.second) / total**2
-            + 4 * d * (n * other.third - m * self.third) / total
-        )
-        return Powers(total, self.mean + d * (m / total), second, third, fourth)
-
-
-@dataclass(frozen=True)
 class Moments:
     """Joint moments of several statistics of the same draws.
 
@@ -135,14 +104,13 @@ class Moments:
     mean
         Shape (s,).
     scatter
-        Sums of products of deviations from the mean, shape (s, s).
+        Sums of products of two deviations from the mean, shape (s, s).
+    third, fourth
+        Sums of the third and the fourth power of the deviations, shape (s,).
     blocks
         The number of blocks, of equal size.
     between
         Sums of squares of the deviations of the means of blocks, shape (s,).
-    powers
-        Moments up to order four, of the first parts of every block: of one draw in 32, of fewer where there are more
-        than three statistics.
     starts
         The lowest of the numbers with which the streams of blocks start, in order, ``STARTS`` at most.
     """
@@ -150,9 +118,10 @@ class Moments:
     draws: int
     mean: Array
     scatter: Array
+    third: Array
+    fourth: Array
     blocks: int
     between: Array
-    powers: Powers
     starts: Array
 
     @property
@@ -162,15 +131,30 @@ class Moments:
 
     def merged(self, other: Moments) -> Moments:
         """Those of both samples together."""
-        total, blocks = self.draws + other.draws, self.blocks + other.blocks
-        d = other.mean - self.mean
+        n, m, blocks = self.draws, other.draws, self.blocks + other.blocks
+        total, d = n + m, other.mean - self.mean
+        second, other_second = np.diag(self.scatter), np.diag(other.scatter)
+        third = (
+            self.third
+            + other.third
+            + d**3 * (n * m * (n - m) / total**2)
+            + 3 * d * (n * other_second - m * second) / total
+        )
+        fourth = (
+            self.fourth
+            + other.fourth
+            + d**4 * (n * m * (n**2 - n * m + m**2) / total**3)
+            + 6 * d**2 * (n**2 * other_second + m**2 * second) / total**2
+            + 4 * d * (n * other.third - m * self.third) / total
+        )
         return Moments(
             total,
-            self.mean + d * (other.draws / total),
-            self.scatter + other.scatter + np.outer(d, d) * (self.draws * other.draws / total),
+            self.mean + d * (m / total),
+            self.scatter + other.scatter + np.outer(d, d) * (n * m / total),
+            third,
+            fourth,
             blocks,
             self.between + other.between + d**2 * (self.blocks * other.blocks / blocks),
-            self.powers.merged(other.powers),
             np.sort(np.concatenate([self.starts, other.starts]))[:STARTS],
         )
 
@@ -220,7 +204,7 @@ class Moments:
             shift[index] = step
             gradient[index] = (function(self.mean + shift) - function(self.mean - shift)) / (2 * step)
         variance = max(float(gradient @ self.covariance @ gradient), 0.0)
-        second, fourth = (p / self.powers.draws for p in (self.powers.second, self.powers.fourth))
+        second, fourth = (sums / self.draws for sums in (np.diag(self.scatter), self.fourth))
         third = float((np.abs(gradient) * (second * fourth) ** (1 / 6)).sum()) ** 3
         skewness = third / variance**1.5 if variance else 0.0
         return Estimate(

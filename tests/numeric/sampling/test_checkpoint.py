@@ -42,20 +42,17 @@ def test_a_resumed_run_gives_the_same_digits(interrupted: Path) -> None:
     store = Checkpoint(interrupted, {"numpy": "2"})
     assert len(store.entries) == 2
     resumed, whole = drawn(store), drawn(None)
-    assert [bytes(a) for a in (resumed.mean, resumed.scatter, resumed.powers.fourth)] == [
-        bytes(a) for a in (whole.mean, whole.scatter, whole.powers.fourth)
+    assert [bytes(a) for a in (resumed.mean, resumed.scatter, resumed.fourth)] == [
+        bytes(a) for a in (whole.mean, whole.scatter, whole.fourth)
     ]
 
 
 def test_what_is_in_the_checkpoint_is_not_drawn_again(interrupted: Path) -> None:
     calls = []
     store = Checkpoint(interrupted, {"numpy": "2"})
-    run(
-        {0: fixed(DRAWS, 20_000_000, seed=1, stream=0)},
-        store=store,
-        progress=lambda s, _: calls.append(s.calls),
-    )
-    assert len(calls) == 3  # of five
+    plan = fixed(DRAWS, 20_000_000, seed=1, stream=0)
+    run({0: plan}, store=store, progress=lambda s, _: calls.append(s.calls))
+    assert len(calls) == len(next(fixed(DRAWS, 20_000_000, seed=1, stream=0)).calls) - 2
 
 
 def test_other_seeds_and_parameters_are_other_calls(interrupted: Path) -> None:
@@ -73,8 +70,8 @@ def test_other_seeds_and_parameters_are_other_calls(interrupted: Path) -> None:
         (lambda text: text[: len(text) // 2], "is no checkpoint, or it is damaged"),
         (lambda text: "", "is no checkpoint"),
         (lambda text: "[1]", "is no checkpoint"),
-        (lambda text: text.replace('"draws": 4', '"draws": 5', 1), "its digest does not fit"),
-        (lambda text: text.replace("checkpoint/1", "checkpoint/9"), "its digest does not fit"),
+        (lambda text: text.replace('"draws": ', '"draws": 1', 1), "its digest does not fit"),
+        (lambda text: text.replace("checkpoint/2", "checkpoint/9"), "its digest does not fit"),
     ],
 )
 def test_a_damaged_checkpoint_is_refused(interrupted: Path, damage, message: str) -> None:  # type: ignore[no-untyped-def]

@@ -11,22 +11,25 @@ from scipy.special import ndtri
 
 from numeric.experiments.relu import ReluDraws
 from numeric.sampling.engine import sample
-from numeric.sampling.estimates import FALSE_ALARM, DependentDraws, Estimate, Moments, Powers
+from numeric.sampling.estimates import FALSE_ALARM, DependentDraws, Estimate, Moments
 
 NUMBERS = arrays(np.float64, st.tuples(st.just(2), st.integers(2, 9)), elements=st.floats(-1e3, 1e3))
 
 
-def powers(x: np.ndarray) -> Powers:
-    c = x - x.mean(axis=1, keepdims=True)
-    return Powers(x.shape[1], x.mean(axis=1), *((c**k).sum(axis=1) for k in (2, 3, 4)))
+def moments(x: np.ndarray) -> Moments:
+    mean = x.mean(axis=1)
+    c = x - mean[:, None]
+    return Moments(
+        x.shape[1], mean, c @ c.T, (c**3).sum(axis=1), (c**4).sum(axis=1), 1, np.zeros(2), np.zeros(1)
+    )
 
 
 @given(NUMBERS, NUMBERS, st.sampled_from([0.0, 1e6]))
-def test_merged_powers_are_those_of_both_samples(x: np.ndarray, y: np.ndarray, offset: float) -> None:
+def test_merged_moments_are_those_of_both_samples(x: np.ndarray, y: np.ndarray, offset: float) -> None:
     x, y = x + offset, y + offset
-    found, together = powers(x).merged(powers(y)), powers(np.concatenate([x, y], axis=1))
+    found, together = moments(x).merged(moments(y)), moments(np.concatenate([x, y], axis=1))
     spread = 1e3 + np.abs(x - offset).max() + np.abs(y - offset).max()
-    for k, name in ((1, "mean"), (2, "second"), (3, "third"), (4, "fourth")):
+    for k, name in ((1, "mean"), (2, "scatter"), (3, "third"), (4, "fourth")):
         scale = spread**k * 18 + (offset if k == 1 else 0)
         np.testing.assert_allclose(getattr(found, name), getattr(together, name), rtol=0, atol=1e-9 * scale)
 
@@ -66,9 +69,10 @@ def test_block_means_that_scatter_too_little_or_too_much_are_noticed(
         blocks * size,
         none,
         np.array([[blocks * size - 1.0]]),
+        none,
+        none,
         blocks,
         np.array([scatter_of_means * (blocks - 1) / size]),
-        Powers(1, none, none, none, none),
         np.arange(64.0),
     )
     with pytest.raises(DependentDraws, match=word):
