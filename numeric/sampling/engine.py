@@ -22,7 +22,7 @@ PIECE = 3 << 14
 PIECES = 40
 """Pieces of one block, which has one stream."""
 CENTRED = 2
-"""Parts of a block that are always centred."""
+"""Parts that are always centred, the first of a call."""
 CHUNK = 2
 """Blocks of one call of a worker."""
 LANE = 1 << 10
@@ -195,9 +195,8 @@ class _Sums:
         np.square(self.out, out=self.squares)
         np.vecdot(self.lanes, self.ones, out=self.first_and_second[number])
         np.vecdot(self.by_lane, self.by_lane[:, :, 1:], out=self.third_and_fourth[number])
-        if self.pairs:
-            for product, (i, j) in zip(self.products[number], self.pairs, strict=True):
-                np.vecdot(self.lanes[0, i], self.lanes[0, j], out=product)
+        for product, (i, j) in zip(self.products[number], self.pairs, strict=True):
+            np.vecdot(self.lanes[0, i], self.lanes[0, j], out=product)
         if self.added == CENTRED:
             variance = self.first_and_second[:CENTRED, 1].sum(axis=(0, 2)) / (CENTRED * self.size)
             mean = self.centres[:CENTRED].mean(axis=0)

@@ -50,6 +50,31 @@ def test_moments_are_those_of_the_same_draws_taken_together() -> None:
     np.testing.assert_allclose(found.fourth, (centred**4).sum(axis=1), rtol=1e-12)
 
 
+@dataclass(frozen=True)
+class OffDraws(SquareDraws):
+    """z and z^2, both ``offset`` away from where they are."""
+
+    offset: float = 0.0
+    statistics = 2
+
+    def observe(self, z: Array, point: int, out: Array) -> None:
+        np.add(z[0], self.offset, out=out[0])
+        np.add(z[0] ** 2, self.offset, out=out[1])
+
+
+@pytest.mark.parametrize("offset", [0.0, 3.0, -9.0, 1e2, -1e6])
+def test_nothing_cancels_far_from_zero(offset: float) -> None:
+    draws = OffDraws(offset=offset)
+    (found,) = sample(draws, block_size(draws), seed=5)
+    rng = engine.generator(5, 0, 0)
+    rng.random()
+    z = rng.standard_normal(block_size(draws))
+    deviations = np.stack([z + offset, z**2 + offset]) - found.mean[:, None]
+    np.testing.assert_allclose(found.scatter, deviations @ deviations.T, rtol=1e-9, atol=1e-9 * z.size)
+    for power, sums in ((3, found.third), (4, found.fourth)):
+        np.testing.assert_allclose(sums, (deviations**power).sum(axis=1), rtol=1e-9, atol=1e-9 * z.size)
+
+
 def test_points_share_their_draws() -> None:
     together = sample(ReluDraws(((1.0, 0.0), (2.0, 0.0))), 10**6, seed=0)
     (alone,) = sample(ReluDraws(((2.0, 0.0),)), 10**6, seed=0)
