@@ -41,8 +41,9 @@ def calls(shape: tuple[int, int], dtype: torch.dtype) -> Iterator[tuple[str, Cal
     leaves = [t.clone().requires_grad_(True) for t in (x, gamma, beta)]
 
     def output(leaves: list[torch.Tensor]) -> torch.Tensor:
+        x, gamma, beta = leaves
         return torch.nn.functional.batch_norm(
-            leaves[0], None, None, *leaves[1:], training=True, momentum=0.1, eps=EPS
+            x, None, None, gamma, beta, training=True, momentum=0.1, eps=EPS
         )
 
     def forward() -> torch.Tensor:
@@ -69,7 +70,7 @@ def calls(shape: tuple[int, int], dtype: torch.dtype) -> Iterator[tuple[str, Cal
     yield (
         "double",
         lambda: torch.autograd.grad(first[0], (leaves[0], upstream, leaves[1]), v, retain_graph=True),
-        lambda: batchnorm.double_backward(*arrays[:2], arrays[3], EPS, arrays[2]),
+        lambda: batchnorm.double_backward(arrays[0], arrays[1], arrays[3], EPS, arrays[2]),
     )
 
 

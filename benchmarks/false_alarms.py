@@ -96,8 +96,12 @@ def sampled() -> list[tuple[int, Sampled]]:
 def sampled_claims() -> list[Any]:
     """The claims with sampled trials."""
     claims = [c for document in documents().values() for c in document.claims]
-    tried = [c for c in claims if isinstance(c, Claim | Inequality) and c.experiment is not None]
-    return [c for c in tried if any(isinstance(trial.found, Estimate) for trial in c.experiment(0))]
+    tried = [c for c in claims if isinstance(c, Claim | Inequality)]
+    return [
+        c
+        for c in tried
+        if c.experiment and any(isinstance(trial.found, Estimate) for trial in c.experiment(0))
+    ]
 
 
 def alarms(kind: str, seed: int) -> tuple[int, list[bool]]:

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -81,7 +81,7 @@ class NormalDraws:
 
     dimension: int
     statistics: int
-    function: Callable[[Array], object]
+    function: Callable[[Array], Any]
     points = 1
     source = "normal"
 
