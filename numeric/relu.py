@@ -367,13 +367,12 @@ def _gate_gradient(mu: Block, sigma: Block, numbers: Numbers) -> tuple[Block, Bl
         phi_over_sigma = phi.scaled().over(scale)
         in_sigma = phi_over_sigma.times_ratio(mu, scale)
         return phi_over_sigma.unscaled(), np.negative(in_sigma, out=in_sigma)
-    in_mu, excess, in_sigma = phi.value, phi.excess, a.centre  # memory for the results
+    in_mu, excess = phi.value, phi.excess  # memory for the results
     in_mu /= sigma
-    rest = np.multiply(a.centre, excess, out=aligned(excess.shape))
-    rest -= a.rest
-    rest *= in_mu
+    in_sigma = np.multiply(a.centre, excess, out=aligned(excess.shape))
+    in_sigma -= a.rest
+    in_sigma -= a.centre
     in_sigma *= in_mu
-    np.subtract(rest, in_sigma, out=in_sigma)
     excess *= in_mu
     in_mu -= excess
     return Scaled(in_mu, phi.exponent).unscaled(), Scaled(in_sigma, phi.exponent).unscaled()
