@@ -53,7 +53,7 @@ from numeric.memory import aligned
 Block = NDArray[np.float64]
 Limit = Callable[[Block, Block], Block]
 
-_TINY = 2.0**-800  # quotients of larger numbers and moderate ones are not subnormal
+_TINY = 2.0**-800  # a smaller mu over a small sigma may be too small to be held, and its slope large
 _NARROW_FARTHEST = (
     37.0  # phi is less than 2^-900 there, though not subnormal, and in float32 zero over any sigma
 )
@@ -359,15 +359,10 @@ _c2_variance = _Tabulated(truncated_moments.variance, 0, lambda mu, sigma: np.on
 def _gate_gradient(mu: Block, sigma: Block, numbers: Numbers) -> tuple[Block, Block]:
     if numbers is Numbers.NARROW:
         return _rounded_gate_gradient(mu, sigma)
-    if sigma.min() < 0.5 and np.abs(mu).min() < _TINY:
-        numbers = Numbers.ANY  # the slope may be large where the ratio is too small to be held
-    a, scale = shift_ratio(mu, sigma, numbers)
-    phi = normal_density(a)
-    if numbers is Numbers.ANY:
-        phi_over_sigma = phi.scaled().over(scale)
-        in_sigma = phi_over_sigma.times_ratio(mu, scale)
-        return phi_over_sigma.unscaled(), np.negative(in_sigma, out=in_sigma)
-    in_mu, excess = phi.value, phi.excess  # memory for the results
+    if numbers is Numbers.ANY or (numbers is Numbers.MODERATE and np.abs(mu).min() < _TINY):
+        return _scaled_gate_gradient(mu, sigma)
+    a = shift_ratio(mu, sigma, numbers)[0]  # the rest is not kept: its memory serves again
+    in_mu, excess, exponent = normal_density(a)
     in_mu /= sigma
     in_sigma = np.multiply(a.centre, excess, out=aligned(excess.shape))
     in_sigma -= a.rest
@@ -375,7 +370,15 @@ def _gate_gradient(mu: Block, sigma: Block, numbers: Numbers) -> tuple[Block, Bl
     in_sigma *= in_mu
     excess *= in_mu
     in_mu -= excess
-    return Scaled(in_mu, phi.exponent).unscaled(), Scaled(in_sigma, phi.exponent).unscaled()
+    return Scaled(in_mu, exponent).unscaled(), Scaled(in_sigma, exponent).unscaled()
+
+
+def _scaled_gate_gradient(mu: Block, sigma: Block) -> tuple[Block, Block]:
+    """The same for any doubles."""
+    a, scale = shift_ratio(mu, sigma, Numbers.ANY)
+    in_mu = normal_density(a).scaled().over(scale)
+    in_sigma = in_mu.times_ratio(mu, scale)
+    return in_mu.unscaled(), np.negative(in_sigma, out=in_sigma)
 
 
 def _rounded_gate_gradient(mu: Block, sigma: Block) -> tuple[Block, Block]:

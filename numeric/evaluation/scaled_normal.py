@@ -119,6 +119,7 @@ class Numbers(Enum):
 
     NARROW = "from float32: rounded quotients are precise enough, and nothing over- or underflows"
     MODERATE = "may be multiplied and divided without a thought of over- and underflow"
+    LARGE = "moderate, and at least 1/2: what is too small to be held stays so after a division"
     ANY = "any double"
 
 
@@ -137,7 +138,9 @@ def numbers_of(sigma: NDArray[Any], narrow: bool) -> Numbers:
         require_positive("sigma", sigma)
     if narrow:
         return Numbers.NARROW
-    return Numbers.MODERATE if least > 1 / _MODERATE and largest < _MODERATE else Numbers.ANY
+    if not (least > 1 / _MODERATE and largest < _MODERATE):
+        return Numbers.ANY
+    return Numbers.LARGE if least >= 0.5 else Numbers.MODERATE
 
 
 def shift_ratio(mu: Block, sigma: Block, numbers: Numbers) -> tuple[Near, Scale]:
