@@ -362,9 +362,11 @@ def _gate_gradient(mu: Block, sigma: Block, numbers: Numbers) -> tuple[Block, Bl
     if numbers is Numbers.ANY or (numbers is Numbers.MODERATE and np.abs(mu).min() < _TINY):
         return _scaled_gate_gradient(mu, sigma)
     a = shift_ratio(mu, sigma, numbers)[0]  # the rest is not kept: its memory serves again
-    in_mu, excess, exponent = normal_density(a)
+    in_mu, excess, exponent = normal_density(a, numbers)
     in_mu /= sigma
     in_sigma = np.multiply(a.centre, excess, out=aligned(excess.shape))
+    if exponent:  # the excess is no longer negligible where the ratio is small
+        in_sigma += a.rest * excess
     in_sigma -= a.rest
     in_sigma -= a.centre
     in_sigma *= in_mu
@@ -376,7 +378,7 @@ def _gate_gradient(mu: Block, sigma: Block, numbers: Numbers) -> tuple[Block, Bl
 def _scaled_gate_gradient(mu: Block, sigma: Block) -> tuple[Block, Block]:
     """The same for any doubles."""
     a, scale = shift_ratio(mu, sigma, Numbers.ANY)
-    in_mu = normal_density(a).scaled().over(scale)
+    in_mu = normal_density(a, Numbers.ANY).scaled().over(scale)
     in_sigma = in_mu.times_ratio(mu, scale)
     return in_mu.unscaled(), np.negative(in_sigma, out=in_sigma)
 
@@ -398,7 +400,7 @@ def _rounded_gate_gradient(mu: Block, sigma: Block) -> tuple[Block, Block]:
 
 def _mean_gradient(mu: Block, sigma: Block, numbers: Numbers) -> tuple[Block, Block]:
     a, scale = shift_ratio(mu, sigma, numbers)
-    return _gate.at(a, scale, mu, sigma), normal_density(a).scaled().unscaled()
+    return _gate.at(a, scale, mu, sigma), normal_density(a, numbers).scaled().unscaled()
 
 
 def _second_moment_gradient(mu: Block, sigma: Block, numbers: Numbers) -> tuple[Block, Block]:

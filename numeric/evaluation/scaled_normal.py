@@ -26,6 +26,7 @@ from numeric.evaluation.truncated_moments import (
     SMALL,
     Function,
     exponents,
+    logarithm_at_zero,
     logarithms,
     table,
 )
@@ -40,6 +41,8 @@ _ZERO = int(
 _FEW = 1 / 32  # the share of a block which it does not pay to keep from what takes long
 _MODERATE = 2.0**100  # neither this nor its inverse, nor a few factors between them, over- or underflow
 FARTHEST = 1000.0  # where the functions here are zero, or what they tend to, for every sigma
+_LIFT = 400  # powers of two that keep from underflow what over a moderate sigma is not zero
+_DEEP = -560.0  # exponents that are less make zero, lifted or not; processors take long over what underflows
 _UNDERFLOW = -1400  # and no product that is rounded here is as large as 2^300
 _ROOM = 200  # powers of two that keep the quotient of a subnormal mu normal
 
@@ -193,7 +196,10 @@ def _quotient(x: Block, sigma: Scale) -> Near:
     np.subtract(x, product, out=rest)
     lower = np.subtract(sigma.mantissa, upper, out=upper)
     rest -= np.multiply(centre, lower, out=product)
-    rest *= sigma.inverse
+    if least > SMALL and largest < -SMALL:
+        rest *= sigma.inverse
+    else:  # one rounding less, which `normal_density` then has more
+        rest /= sigma.mantissa
     return Near(shifted.view(np.int64), centre, rest, least, largest)
 
 
@@ -240,7 +246,7 @@ class Density(NamedTuple):
         return Scaled(self.value - self.value * self.excess, self.exponent)
 
 
-def normal_density(a: Near) -> Density:
+def normal_density(a: Near, numbers: Numbers) -> Density:
     """The standard normal density at a finite number.
 
     The exponential of ``large + small``: what rounding takes from this sum is exact, since large, which is the
@@ -248,12 +254,13 @@ def normal_density(a: Near) -> Density:
     """
     total, small = aligned((2, a.centre.size))
     large = aligned(total.shape)  # apart from what is kept
-    exponent: Any = 0
+    near = a.least > SMALL and a.largest < -SMALL
+    exponent: Any = 0 if near else _LIFT
     np.multiply(a.rest, -0.5, out=small)
     small -= a.centre
     small *= a.rest
-    if a.least > SMALL and a.largest < -SMALL:
-        at_zero, rest_at_zero = logarithms()[:, -LEFT * PER_UNIT]
+    if near or numbers is not Numbers.ANY:
+        at_zero, rest_at_zero = logarithm_at_zero(exponent)
         np.multiply(a.centre, a.centre, out=large)
         large *= -0.5
         large += at_zero
@@ -267,6 +274,8 @@ def normal_density(a: Near) -> Density:
     np.add(large, small, out=total)
     np.subtract(total, large, out=large)
     excess = np.subtract(large, small, out=small)
+    if not near:
+        np.maximum(total, _DEEP, out=total)
     return Density(np.exp(total, out=total), excess, exponent)
 
 
@@ -281,7 +290,7 @@ def _from_centre(centre: Block, rest: Block, power: Block) -> Block:
 def _ldexp(value: Block, exponent: Any) -> Block:
     """``value 2^exponent``, in the memory of the value. Processors take long over what underflows."""
     if isinstance(exponent, int):
-        return value
+        return np.multiply(value, 2.0**exponent, out=value) if exponent else value
     vanishing = exponent < _UNDERFLOW
     if np.count_nonzero(vanishing) > _FEW * vanishing.size:
         value *= ~vanishing

@@ -189,14 +189,43 @@ def logarithms() -> Block:
     The first row has 30 binary places, so that sums with its numbers lose nothing but what rounding takes from them;
     the second has the rest.
     """
-    with localcontext(prec=_DIGITS):
-        two, constant = Decimal(2).ln(), root_two_pi().ln()
-        left = []
-        for centre, exponent in zip(_centres()[: -LEFT * PER_UNIT + 1], exponents().tolist(), strict=False):
-            exact = exponent * two - centre * centre / 2 - constant
-            places = round(exact * 2**30)
-            left.append([places / 2**30, float(exact - Decimal(places) / 2**30)])
+    centres = _centres()[: -LEFT * PER_UNIT + 1]
+    left = [
+        _logarithm(centre, exponent) for centre, exponent in zip(centres, exponents().tolist(), strict=False)
+    ]
     return np.transpose([*left, *left[-2::-1]]).copy()
+
+
+@cache
+def logarithm_at_zero(exponent: int) -> tuple[float, float]:
+    """The same at 0, times another power of two.
+
+    Examples
+    --------
+    >>> large, rest = logarithm_at_zero(0)
+    >>> (large * 2**30).is_integer(), round(large + rest, 12)
+    (True, -0.918938533205)
+    """
+    return _logarithm(Decimal(0), exponent)
+
+
+def _logarithm(centre: Decimal, exponent: int) -> tuple[float, float]:
+    with localcontext(prec=_DIGITS):
+        exact = exponent * _logarithm_of_two() - centre * centre / 2 - _logarithm_of_root()
+        places = round(exact * 2**30)
+        return places / 2**30, float(exact - Decimal(places) / 2**30)
+
+
+@cache
+def _logarithm_of_two() -> Decimal:
+    with localcontext(prec=_DIGITS):
+        return Decimal(2).ln()
+
+
+@cache
+def _logarithm_of_root() -> Decimal:
+    with localcontext(prec=_DIGITS):
+        return root_two_pi().ln()
 
 
 @cache
