@@ -54,9 +54,7 @@ Block = NDArray[np.float64]
 Limit = Callable[[Block, Block], Block]
 
 _TINY = 2.0**-800  # a smaller mu over a small sigma may be too small to be held, and its slope large
-_NARROW_FARTHEST = (
-    37.0  # phi is less than 2^-900 there, though not subnormal, and in float32 zero over any sigma
-)
+_NARROW_FARTHEST = 37.0  # phi is normal there, but less than 2^-900: zero in float32 over any sigma
 
 
 # --- moments -------------------------------------------------------------------------------------------------

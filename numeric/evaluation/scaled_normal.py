@@ -35,9 +35,7 @@ from numeric.memory import aligned
 Block = NDArray[np.float64]
 
 _SHIFT = 1.5 * 2.0**52 / PER_UNIT  # a sum with it is a multiple of 1/PER_UNIT, and its last bits count these
-_ZERO = int(
-    np.float64(_SHIFT).view(np.int64)
-)  # the bits of 0 + _SHIFT; those of the next multiple are one more
+_ZERO = int(np.float64(_SHIFT).view(np.int64))  # 0 + _SHIFT in bits; the next multiple is one more
 _FEW = 1 / 32  # the share of a block which it does not pay to keep from what takes long
 _MODERATE = 2.0**100  # neither this nor its inverse, nor a few factors between them, over- or underflow
 FARTHEST = 1000.0  # where the functions here are zero, or what they tend to, for every sigma
@@ -196,11 +194,16 @@ def _quotient(x: Block, sigma: Scale) -> Near:
     np.subtract(x, product, out=rest)
     lower = np.subtract(sigma.mantissa, upper, out=upper)
     rest -= np.multiply(centre, lower, out=product)
-    if least > SMALL and largest < -SMALL:
+    if _not_far(least, largest):
         rest *= sigma.inverse
     else:  # one rounding less, which `normal_density` then has more
         rest /= sigma.mantissa
     return Near(shifted.view(np.int64), centre, rest, least, largest)
+
+
+def _not_far(least: float, largest: float) -> bool:
+    """Whether the density of numbers between the two, over a moderate sigma, does not underflow."""
+    return least > SMALL and largest < -SMALL
 
 
 def _cut_off(x: Block, sigma: Block) -> Block:
@@ -254,7 +257,7 @@ def normal_density(a: Near, numbers: Numbers) -> Density:
     """
     total, small = aligned((2, a.centre.size))
     large = aligned(total.shape)  # apart from what is kept
-    near = a.least > SMALL and a.largest < -SMALL
+    near = _not_far(a.least, a.largest)
     exponent: Any = 0 if near else _LIFT
     np.multiply(a.rest, -0.5, out=small)
     small -= a.centre
