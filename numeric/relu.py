@@ -26,6 +26,7 @@ depend on what stands beside it in an array.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -362,9 +363,8 @@ def _gate_gradient(mu: Block, sigma: Block, numbers: Numbers) -> tuple[Block, Bl
     a = shift_ratio(mu, sigma, numbers)[0]  # the rest is not kept: its memory serves again
     in_mu, excess, exponent = normal_density(a, numbers)
     in_mu /= sigma
-    in_sigma = np.multiply(a.centre, excess, out=aligned(excess.shape))
-    if exponent:  # the excess is no longer negligible where the ratio is small
-        in_sigma += a.rest * excess
+    # where the excess is of an exponent that is small, the rest of a makes no difference to the product
+    in_sigma = np.multiply(a.rounded() if exponent else a.centre, excess, out=aligned(excess.shape))
     in_sigma -= a.rest
     in_sigma -= a.centre
     in_sigma *= in_mu
@@ -387,10 +387,13 @@ def _rounded_gate_gradient(mu: Block, sigma: Block) -> tuple[Block, Block]:
     over_sigma = np.divide(1 / root, sigma, out=aligned(sigma.shape))
     b, in_mu = aligned((2, max(mu.size, sigma.size)))
     np.multiply(mu, over_sigma, out=b)
-    np.clip(b, -_NARROW_FARTHEST / root, _NARROW_FARTHEST / root, out=b)
     np.multiply(b, b, out=in_mu)
-    in_mu *= -np.pi
-    np.exp(in_mu, out=in_mu)
+    farthest = _NARROW_FARTHEST / root
+    if not in_mu.max() < farthest**2:
+        b.clip(-farthest, farthest, out=b)
+        np.multiply(b, b, out=in_mu)
+    in_mu *= -math.pi / math.log(2)
+    np.exp2(in_mu, out=in_mu)
     in_mu *= over_sigma
     b *= -root
     return in_mu, np.multiply(b, in_mu, out=b)

@@ -302,7 +302,7 @@ def _without_cancellation(beyond: Block, delta: Block, sigma: Block, room: Block
         at = np.flatnonzero(doubtful)
         delta, sigma = (np.broadcast_to(argument, beyond.shape)[at] for argument in (delta, sigma))
         beyond[at] = _close_to_the_end(delta, sigma)
-    return np.maximum(beyond, 0.0, out=beyond)
+    return beyond.clip(0.0, np.inf, out=beyond)
 
 
 def _close_to_the_end(delta: Block, sigma: Block) -> Block:

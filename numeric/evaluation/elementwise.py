@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 Block = NDArray[np.float64]
 
-BLOCK = 16384
+BLOCK = 32768
 """Elements: large enough to hide what a call costs, small enough that the arrays of a kernel stay in the cache."""
 
 

@@ -229,7 +229,7 @@ def value(function: Function, a: Near) -> Scaled:
     total += first.take(columns, mode="clip", out=entry)
     if function not in PROPORTIONAL_TO_E:
         return Scaled(total, 0)
-    total *= _from_centre(np.minimum(a.centre, 0.0, out=entry), a.rest, power)
+    total *= _from_centre(a.centre.clip(-np.inf, 0.0, out=entry), a.rest, power)
     return Scaled(total, 0 if a.least > SMALL else exponents().take(columns, mode="clip"))
 
 
@@ -278,7 +278,7 @@ def normal_density(a: Near, numbers: Numbers) -> Density:
     np.subtract(total, large, out=large)
     excess = np.subtract(large, small, out=small)
     if not near:
-        np.maximum(total, _DEEP, out=total)
+        total.clip(_DEEP, np.inf, out=total)
     return Density(np.exp(total, out=total), excess, exponent)
 
 

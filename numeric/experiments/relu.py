@@ -10,6 +10,19 @@ import numpy as np
 from numeric.sampling.estimates import Array, Estimate, Moments
 
 
+def rectify(y: Array, out: Array) -> None:
+    """Write ReLU(y) into out. `numpy.maximum` with a number takes twice as long.
+
+    Examples
+    --------
+    >>> y = np.array([-1.0, 2.0])
+    >>> rectify(y, out=y)
+    >>> y
+    array([0., 2.])
+    """
+    y.clip(0.0, np.inf, out=out)
+
+
 @dataclass(frozen=True)
 class ReluDraws:
     """Of each z: the open gate, ReLU(y) and ReLU(y)^2, for ``y = gamma z + beta``.
@@ -38,7 +51,7 @@ class ReluDraws:
         np.multiply(z[0], gamma, out=y)
         np.add(y, beta, out=y)
         np.greater(y, 0.0, out=gate, casting="unsafe")
-        np.maximum(y, 0.0, out=y)
+        rectify(y, out=y)
         np.square(y, out=square)
 
 

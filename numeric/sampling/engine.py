@@ -173,14 +173,16 @@ class _Sums:
         _, self.statistics, self.size = room.shape
         self.out, self.squares = room
         lane = math.gcd(self.size, LANE)
-        self.lanes = room.reshape(2, self.statistics, -1, lane)
-        self.by_lane = self.lanes.transpose(1, 2, 0, 3)
+        in_lanes = room.reshape(2, self.statistics, -1, lane)
+        self.values, self.squared_values = in_lanes
+        self.both = in_lanes.transpose(1, 2, 0, 3)
         self.ones = np.ones(lane)
         self.pairs = [(i, j) for i in range(self.statistics) for j in range(i)]
         self.blocks, self.draws, self.added = blocks, blocks * block, 0
         parts, lanes = self.draws // self.size, self.size // lane
-        self.first_and_second = np.empty((parts, 2, self.statistics, lanes))
-        self.third_and_fourth = np.empty((parts, self.statistics, lanes, 2))
+        self.first = np.empty((parts, self.statistics, lanes))
+        self.second_and_third = np.empty((parts, self.statistics, lanes, 2))
+        self.fourth = np.empty((parts, self.statistics, lanes))
         self.products = np.empty((parts, len(self.pairs), lanes))
         self.centres = np.zeros((parts, self.statistics))
         self.far_from_zero = True
@@ -190,22 +192,24 @@ class _Sums:
         number = self.added
         self.added += 1
         if self.far_from_zero:
-            self.centres[number] = np.vecdot(self.lanes[0], self.ones).sum(axis=1) / self.size
+            self.centres[number] = np.vecdot(self.values, self.ones).sum(axis=1) / self.size
             self.out -= self.centres[number, :, None]
         np.square(self.out, out=self.squares)
-        np.vecdot(self.lanes, self.ones, out=self.first_and_second[number])
-        np.vecdot(self.by_lane, self.by_lane[:, :, 1:], out=self.third_and_fourth[number])
-        for product, (i, j) in zip(self.products[number], self.pairs, strict=True):
-            np.vecdot(self.lanes[0, i], self.lanes[0, j], out=product)
+        np.vecdot(self.values, self.ones, out=self.first[number])
+        np.vecdot(self.values[:, :, None], self.both, out=self.second_and_third[number])
+        np.vecdot(self.squared_values, self.squared_values, out=self.fourth[number])
+        for pair, (i, j) in enumerate(self.pairs):
+            np.vecdot(self.values[i], self.values[j], out=self.products[number, pair])
         if self.added == CENTRED:
-            variance = self.first_and_second[:CENTRED, 1].sum(axis=(0, 2)) / (CENTRED * self.size)
+            variance = self.second_and_third[:CENTRED, ..., 0].sum(axis=(0, 2)) / (CENTRED * self.size)
             mean = self.centres[:CENTRED].mean(axis=0)
             self.far_from_zero = bool(np.any(variance < CANCELLATION * mean**2))
 
     def moments(self, starts: list[float]) -> Moments:
         """Of all blocks, whose streams start with these numbers."""
-        first, second = self.first_and_second.sum(axis=3).swapaxes(0, 1)
-        third, fourth = self.third_and_fourth.sum(axis=2).transpose(2, 0, 1)
+        first, fourth = self.first.sum(axis=2), self.fourth.sum(axis=2)
+        lanes_last = self.second_and_third.swapaxes(2, 3).copy()  # a sum over the last axis takes less time
+        second, third = lanes_last.sum(axis=3).transpose(2, 0, 1)
         size, means = self.size, self.centres + first / self.size
         mean = means.mean(axis=0)
         off = self.centres - mean
