@@ -46,8 +46,9 @@ def test_special_values_in_which_rival_conventions_differ() -> None:
     assert relu.ratio_variance(0.0) == pytest.approx(pi / (pi - 1), rel=ULP)
 
 
-def test_limits() -> None:
-    ends = [-np.inf, np.inf]
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_limits(dtype: type[np.floating[Any]]) -> None:
+    ends = np.array([-np.inf, np.inf], dtype)
     assert relu.gate_probability(ends).tolist() == [0, 1]
     assert relu.mean(ends, 2.0).tolist() == [0, np.inf]
     assert relu.second_moment(ends, 2.0).tolist() == [0, np.inf]
@@ -56,6 +57,8 @@ def test_limits() -> None:
     assert relu.ratio_variance(ends).tolist() == [np.inf, 1]
     assert [g.tolist() for g in relu.variance_gradient(ends, 2.0)] == [[0, 0], [0, 4]]
     assert [g.tolist() for g in relu.gate_probability_gradient(ends, 2.0)] == [[0, 0], [0, 0]]
+    assert [g.tolist() for g in relu.mean_gradient(ends, 2.0)] == [[0, 1], [0, 0]]
+    assert [g.tolist() for g in relu.second_moment_gradient(ends, 2.0)] == [[0, np.inf], [0, 4]]
 
 
 def test_scales_at_the_ends_of_the_range() -> None:

@@ -27,8 +27,16 @@ def test_special_values() -> None:
     assert ternary.mean_abs(1.0, "gaussian") == pytest.approx(sqrt(2 / pi), rel=ULP)
     assert ternary.mean_abs(2.0, "uniform") == pytest.approx(sqrt(3), rel=ULP)  # sigma is no half width
     assert ternary.binary_error(2.0, "laplace") == 2.0
-    assert ternary.p_plus(np.inf, 1.0, "gaussian") == 0
-    assert ternary.optimal_scale(np.inf, 1.0, "gaussian") == np.inf
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("law", LAWS)
+def test_no_weight_survives_an_infinite_threshold(law: str, dtype: type[np.floating[Any]]) -> None:
+    delta = dtype(np.inf)
+    found = [f(delta, dtype(2), law) for f in (ternary.p_plus, ternary.p_zero, ternary.variance)]
+    assert found == [0, 1, 0]
+    scale = ternary.optimal_scale(delta, dtype(2), law)
+    assert np.isnan(scale) if law == "uniform" else scale == np.inf
 
 
 def test_uniform_weights_next_to_the_end_of_the_support() -> None:
