@@ -6,6 +6,8 @@ from typing import Any, ClassVar
 
 import sympy as sp
 
+from derivations.normal import Phi, phi
+
 
 class Unspecified(sp.Function):
     """A function that is not specified; subclasses give its known properties through SymPy's hooks.
@@ -36,6 +38,34 @@ class Unspecified(sp.Function):
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         power = "" if exp is None else f"^{{{exp}}}"
         return rf"{self.letter}{power}\left({printer._print(self.args[0])}\right)"
+
+
+class Slope(Unspecified):
+    """The derivative of a function of which no more is known than that it has one."""
+
+    @staticmethod
+    def stand_in(x: sp.Expr) -> sp.Expr:
+        return phi(x) + phi(x - 1)
+
+
+class Differentiable(Unspecified):
+    """A function of which no more is known than that it has a derivative.
+
+    Attributes
+    ----------
+    slope
+        The derivative.
+    """
+
+    slope: ClassVar[type[Slope]]
+
+    @staticmethod
+    def stand_in(x: sp.Expr) -> sp.Expr:
+        return Phi(x) + Phi(x - 1)  # its derivative is neither even nor odd
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """Its derivative."""
+        return self.slope(self.args[0])
 
 
 def with_stand_ins(expr: sp.Expr) -> sp.Expr:

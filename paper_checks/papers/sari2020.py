@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from derivations import Derivation, Domain, Phi, find, phi
+from derivations import Derivation, Domain, find
 from derivations import batchnorm as bn
 from derivations import ternary as tn
 from derivations.machinery.prover import Lemmas
-from derivations.machinery.unspecified import Unspecified
+from derivations.machinery.unspecified import Differentiable, Slope
 from derivations.relu import a, expectation, gate, relu, z
 from numeric.experiments import batchnorm as measured_batchnorm
 from numeric.experiments import layers
@@ -86,28 +86,17 @@ def _batch(*sequences: Any, index: bool) -> Domain:
 # --- section 2: the full-precision network -------------------------------------------------------------
 
 
-class Activation(Unspecified):
-    """Any differentiable activation function f."""
-
-    letter = "f"
-
-    @staticmethod
-    def stand_in(x: sp.Expr) -> sp.Expr:
-        return Phi(x) + Phi(x - 1)  # its derivative is neither even nor odd
-
-    def fdiff(self, argindex: int = 1) -> sp.Expr:
-        """Its derivative."""
-        return ActivationSlope(self.args[0])
-
-
-class ActivationSlope(Unspecified):
+class ActivationSlope(Slope):
     """The derivative of the activation function."""
 
     letter = "f'"
 
-    @staticmethod
-    def stand_in(x: sp.Expr) -> sp.Expr:
-        return phi(x) + phi(x - 1)
+
+class Activation(Differentiable):
+    """Any differentiable activation function f."""
+
+    letter = "f"
+    slope = ActivationSlope
 
 
 def _next_layer() -> tuple[Claim, Claim]:

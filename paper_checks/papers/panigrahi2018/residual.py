@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from derivations import Derivation, Domain, Phi, find, phi
+from derivations import Derivation, Domain, find
 from derivations.machinery.abbreviation import Abbreviation
-from derivations.machinery.unspecified import Unspecified
+from derivations.machinery.unspecified import Differentiable, Slope
 from numeric.experiments import deep_network
 from paper_checks.claim import (
     AnyClaim,
@@ -59,28 +59,17 @@ from paper_checks.papers.panigrahi2018.symbols import (
 )
 
 
-class Branch(Unspecified):
-    """What the convolution branch of a block computes."""
-
-    letter = "F"
-
-    @staticmethod
-    def stand_in(x: sp.Expr) -> sp.Expr:
-        return Phi(x) + Phi(x - 1)  # its derivative is neither even nor odd
-
-    def fdiff(self, argindex: int = 1) -> sp.Expr:
-        """Its derivative."""
-        return BranchSlope(self.args[0])
-
-
-class BranchSlope(Unspecified):
+class BranchSlope(Slope):
     """The derivative of the convolution branch."""
 
     letter = "F'"
 
-    @staticmethod
-    def stand_in(x: sp.Expr) -> sp.Expr:
-        return phi(x) + phi(x - 1)
+
+class Branch(Differentiable):
+    """What the convolution branch of a block computes."""
+
+    letter = "F"
+    slope = BranchSlope
 
 
 def _independent_sum() -> Derivation:
