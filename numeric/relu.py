@@ -20,8 +20,8 @@ Evaluation: these forms cancel where a < 0, and the variance where a > 0, so tha
 
 Arguments broadcast; float32 stays float32. NaN gives NaN, and mu may be infinite. A standard deviation that is not
 positive and finite is refused with ValueError. The errors stated are the largest that ``benchmarks/accuracy.py`` found
-on its grids, rounded up; a search for bad luck among moderate numbers found no more. Within the errors a value may
-depend on what stands beside it in an array.
+on its grids, rounded up; a search for bad luck among moderate numbers found no more, but where that is said. Within the
+errors a value may depend on what stands beside it in an array.
 """
 
 from __future__ import annotations
@@ -139,7 +139,8 @@ def variance(mu: ArrayLike, sigma: ArrayLike = 1.0) -> Any:
 def gate_probability_gradient(mu: ArrayLike, sigma: ArrayLike = 1.0) -> tuple[Any, Any]:
     """Derivatives of :func:`gate_probability` in mu and in sigma.
 
-    Error: at most 4 ulp (float32: 0.51).
+    Error: at most 4 ulp (float32: 0.51); in sigma a search for bad luck found 4.21 where a is between 1/128 and 1/90
+    in size, elsewhere 3.7.
 
     Parameters
     ----------
@@ -308,7 +309,7 @@ def ratio_variance(a: ArrayLike) -> Any:
 
 def _of_normal(kernel: Callable[..., Any], mu: ArrayLike, sigma: ArrayLike, outputs: int = 1) -> Any:
     mu, sigma = real_arrays(mu=mu, sigma=sigma)
-    return blockwise(with_numbers(kernel, sigma), mu, sigma, outputs=outputs)
+    return blockwise(with_numbers(kernel, mu, sigma), mu, sigma, outputs=outputs)
 
 
 def _gradient(kernel: Callable[..., Any], mu: ArrayLike, sigma: ArrayLike) -> tuple[Any, Any]:
@@ -358,7 +359,7 @@ _c2_variance = _Tabulated(truncated_moments.variance, 0, lambda mu, sigma: np.on
 def _gate_gradient(mu: Block, sigma: Block, numbers: Numbers) -> tuple[Block, Block]:
     if numbers is Numbers.NARROW:
         return _rounded_gate_gradient(mu, sigma)
-    if numbers is Numbers.ANY or (numbers is Numbers.MODERATE and np.abs(mu).min() < _TINY):
+    if numbers is Numbers.ANY or (numbers is Numbers.MODERATE and not np.abs(mu).min() >= _TINY):
         return _scaled_gate_gradient(mu, sigma)
     a = shift_ratio(mu, sigma, numbers)[0]  # the rest is not kept: its memory serves again
     in_mu, excess, exponent = normal_density(a, numbers)

@@ -218,7 +218,7 @@ def _of_threshold(
     kernel = _of_law(kernels, distribution)
     delta, sigma = real_arrays(delta=delta, sigma=sigma)
     require_nonnegative("delta", delta)
-    return blockwise(with_numbers(kernel, sigma), delta, sigma)
+    return blockwise(with_numbers(kernel, delta, sigma), delta, sigma)
 
 
 def _of_sigma(kernel: Kernel, sigma: ArrayLike) -> Any:

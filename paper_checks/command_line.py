@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,10 @@ _NUMBER = re.compile(
     r"[+-]?(\d{1,400}(\.\d{0,400})?|\.\d{1,400})([eE][+-]?\d{1,4})?|[+-]?\d{1,400}/\d{1,400}", re.ASCII
 )
 """A decimal number or a fraction; nothing else from the command line is ever evaluated."""
+
+
+_LARGEST_SEED = 2**64 - 1
+_MOST_JOBS = 1024
 
 
 class UsageError(ValueError):
@@ -76,7 +80,8 @@ def _write_no_more() -> None:
 
 def _complain(message: str, status: int) -> int:
     clear = "\r\033[K" if sys.stderr.isatty() else ""
-    print(f"{clear}normquant: {message}", file=sys.stderr)
+    with suppress(OSError):  # a full disk behind it; the status tells
+        print(f"{clear}normquant: {message}", file=sys.stderr, flush=True)
     return status
 
 
@@ -90,9 +95,13 @@ def _parser() -> argparse.ArgumentParser:
     verify = commands.add_parser("verify", help="check every derivation and run every experiment")
     verify.add_argument("names", nargs="*", metavar="NAME", help="formulas to verify (all)")
     verify.add_argument("--json", type=Path, metavar="FILE", help="write everything that was found to FILE")
-    verify.add_argument("--seed", type=_whole(0), default=0, metavar="N", help="seed of points and draws (0)")
+    verify.add_argument(
+        "--seed", type=_whole(0, _LARGEST_SEED), default=0, metavar="N", help="seed of points and draws (0)"
+    )
     workers = verify.add_mutually_exclusive_group()
-    workers.add_argument("--jobs", type=_whole(1), metavar="N", help="number of processes (all cores)")
+    workers.add_argument(
+        "--jobs", type=_whole(1, _MOST_JOBS), metavar="N", help="number of processes (all cores)"
+    )
     workers.add_argument("--cluster", metavar="ADDRESS", help="compute on a Dask cluster, tcp://host:port")
     verify.add_argument(
         "--checkpoint", type=Path, metavar="FILE", help="keep draws in FILE; resume from it when it exists"
@@ -115,8 +124,12 @@ def _parser() -> argparse.ArgumentParser:
     papers.add_argument("id", nargs="?", metavar="ID", help="one document (all)")
     papers.add_argument("label", nargs="?", metavar="LABEL", help="one equation of it")
     papers.add_argument("--json", type=Path, metavar="FILE", help="write everything that was found to FILE")
-    papers.add_argument("--seed", type=_whole(0), default=0, metavar="N", help="seed of points and draws (0)")
-    papers.add_argument("--jobs", type=_whole(1), metavar="N", help="number of processes (all cores)")
+    papers.add_argument(
+        "--seed", type=_whole(0, _LARGEST_SEED), default=0, metavar="N", help="seed of points and draws (0)"
+    )
+    papers.add_argument(
+        "--jobs", type=_whole(1, _MOST_JOBS), metavar="N", help="number of processes (all cores)"
+    )
     papers.set_defaults(run=_papers)
 
     mutants = commands.add_parser(
@@ -127,9 +140,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     mutants.add_argument("--json", type=Path, metavar="FILE", help="write everything that was found to FILE")
     mutants.add_argument(
-        "--seed", type=_whole(0), default=0, metavar="N", help="seed of points and draws (0)"
+        "--seed", type=_whole(0, _LARGEST_SEED), default=0, metavar="N", help="seed of points and draws (0)"
     )
-    mutants.add_argument("--jobs", type=_whole(1), metavar="N", help="number of processes (all cores)")
+    mutants.add_argument(
+        "--jobs", type=_whole(1, _MOST_JOBS), metavar="N", help="number of processes (all cores)"
+    )
     mutants.set_defaults(run=_mutants)
 
     errata = commands.add_parser("errata", help="errata sheet of a document")
@@ -144,10 +159,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _whole(least: int) -> Callable[[str], int]:
+def _whole(least: int, most: int) -> Callable[[str], int]:
     def number(text: str) -> int:
-        if not (text.isascii() and text.isdecimal()) or int(text) < least:
-            raise argparse.ArgumentTypeError(f"must be a whole number, at least {least}, got {text!r}")
+        digits = text.lstrip("0")
+        fits = text.isascii() and text.isdecimal() and len(digits) <= len(str(most))
+        if not fits or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(
+                f"must be a whole number from {least} to {most}, got {text[:40]!r}"
+            )
         return int(text)
 
     return number
@@ -159,7 +178,7 @@ def _find(name: str) -> Formula:
     try:
         return find(name)
     except KeyError as error:
-        raise UsageError(error.args[0]) from None
+        raise UsageError(f"NAME: {error.args[0]}; `normquant list` lists them") from None
 
 
 def _verify(arguments: argparse.Namespace) -> int:
@@ -205,11 +224,12 @@ def _executor(arguments: argparse.Namespace) -> Iterator[Executor]:
         with processes(arguments.jobs) as executor:
             yield executor
         return
-    try:
-        with cluster(arguments.cluster) as executor:
-            yield executor
-    except (ConnectionError, ModuleNotFoundError) as error:
-        raise UsageError(f"--cluster: {error}") from None
+    with ExitStack() as stack:
+        try:
+            executor = stack.enter_context(cluster(arguments.cluster))
+        except (ValueError, ConnectionError, ModuleNotFoundError) as error:
+            raise UsageError(f"--cluster: {error}") from None
+        yield executor
 
 
 @contextmanager
@@ -218,12 +238,14 @@ def _checkpoint(path: Path | None) -> Iterator[Checkpoint | None]:
     if path is None:
         yield None
         return
-    import numpy as np
+    from importlib.metadata import version
 
+    from numeric.sampling import engine
     from numeric.sampling.checkpoint import Checkpoint, CheckpointError
 
+    versions = {package: version(package) for package in ("normquant", "numpy", "scipy")}
     try:
-        store = Checkpoint(path, {"numpy": np.__version__})
+        store = Checkpoint(path, versions | engine.settings())
         try:
             yield store
         except (Exception, KeyboardInterrupt) as error:
@@ -422,7 +444,3 @@ def _eval(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         raise UsageError(str(error)) from None
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

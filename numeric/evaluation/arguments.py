@@ -17,14 +17,25 @@ def real_arrays(**arguments: Any) -> list[NDArray[Any]]:
 
     Python numbers take the type of the arrays that they meet, as in NumPy.
 
+    Raises
+    ------
+    ValueError
+        When one is not real, or their shapes do not fit.
+
     Examples
     --------
     >>> [x.dtype.name for x in real_arrays(mu=np.float32(1), sigma=2.0)]
     ['float32', 'float32']
     """
     kept = [_real(name, value) for name, value in arguments.items()]
+    shapes = [np.shape(value) for value in kept]
+    try:
+        np.broadcast_shapes(*shapes)
+    except ValueError:
+        shown = ", ".join(map(str, shapes))
+        raise ValueError(f"{', '.join(arguments)} must broadcast together, got shapes {shown}") from None
     dtype = np.float32 if np.result_type(*kept) in (np.float16, np.float32) else np.float64
-    with np.errstate(over="ignore"):
+    with np.errstate(all="ignore"):
         return [np.asarray(value).astype(dtype, copy=False) for value in kept]
 
 

@@ -124,8 +124,10 @@ class Numbers(Enum):
     ANY = "any double"
 
 
-def with_numbers(kernel: Callable[..., Any], sigma: NDArray[Any]) -> Callable[..., Any]:
+def with_numbers(kernel: Callable[..., Any], x: NDArray[Any], sigma: NDArray[Any]) -> Callable[..., Any]:
     """A kernel of blocks that refuses sigma unless positive and finite, and tells another one of which kind it is."""
+    if x.size == 0:  # no block will be looked at
+        require_positive("sigma", sigma)
     if 0 < sigma.size <= BLOCK:  # once for all blocks
         numbers = numbers_of(sigma, sigma.dtype == np.float32)
         return lambda x, sigma, narrow: kernel(x, sigma, numbers)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -45,17 +46,35 @@ class Checkpoint:
     """
 
     def __init__(self, path: Path, run: Mapping[str, Any]) -> None:
-        self.path = path
+        self.path = path.resolve()  # a link stays one
         self.run = json.loads(json.dumps(dict(run)))
         self.entries: dict[str, list[dict[str, Any]]] = {}
         self.written = time.monotonic()
-        if path.exists():
+        if self.path.exists():
             self._read()
 
     def get(self, call: Call) -> tuple[Moments, ...] | None:
-        """What the call returned before."""
+        """What the call returned before.
+
+        Raises
+        ------
+        CheckpointError
+            When what the file holds is not what such a call returns.
+        """
         entry = self.entries.get(_name(call))
-        return None if entry is None else tuple(_moments(e) for e in entry)
+        if entry is None:
+            return None
+        draws, points, *_, blocks = call.arguments
+        try:
+            found = tuple(_moments(e) for e in entry)
+            fits = [(m.draws * draws.dimension, m.blocks) == (call.cost, blocks) for m in found]
+        except (ValueError, KeyError, TypeError):
+            fits = []
+        if len(fits) != len(points) or not all(fits):
+            raise CheckpointError(
+                f"{self.path} is damaged: not what {_name(call)} returns; remove it to start anew"
+            )
+        return found
 
     def put(self, call: Call, result: tuple[Moments, ...]) -> None:
         """Remember what it returned; written to the file every few seconds."""
@@ -88,19 +107,20 @@ class Checkpoint:
             digest = body.pop("digest")
         except OSError as error:
             raise CheckpointError(f"{self.path} cannot be read: {error}") from error
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise CheckpointError(
                 f"{self.path} is no checkpoint, or it is damaged; remove it to start anew"
             ) from None
         if digest != _digest(body):
             raise CheckpointError(f"{self.path} is damaged: its digest does not fit; remove it to start anew")
-        if body["schema"] != SCHEMA:
-            raise CheckpointError(
-                f"{self.path} has the schema {body['schema']!r}, this version writes {SCHEMA!r}"
-            )
-        if body["run"] != self.run:
-            raise CheckpointError(f"{self.path} belongs to a run with {body['run']}, this one has {self.run}")
-        self.entries = body["entries"]
+        schema, run, entries = (body.get(name) for name in ("schema", "run", "entries"))
+        if schema != SCHEMA:
+            raise CheckpointError(f"{self.path} has the schema {schema!r}, this version writes {SCHEMA!r}")
+        if run != self.run:
+            raise CheckpointError(f"{self.path} belongs to a run with {run}, this one has {self.run}")
+        if not isinstance(entries, dict):
+            raise CheckpointError(f"{self.path} is damaged: it has no entries; remove it to start anew")
+        self.entries = entries
 
 
 def _digest(body: Mapping[str, Any]) -> str:
@@ -108,8 +128,9 @@ def _digest(body: Mapping[str, Any]) -> str:
 
 
 def _name(call: Call) -> str:
-    """The call in words: the draws are a dataclass, which shows its parameters."""
-    return f"{call.function.__name__}{call.arguments!r}"
+    """The call in words: the draws are a dataclass, which shows its parameters, of arrays every number."""
+    with np.printoptions(threshold=sys.maxsize, floatmode="unique"):
+        return f"{call.function.__name__}{call.arguments!r}"
 
 
 def _data(moments: Moments) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from itertools import chain
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -84,6 +85,8 @@ class Together:
     parts: tuple[Draws, ...]
 
     def __post_init__(self) -> None:
+        flat = (part.parts if isinstance(part, Together) else (part,) for part in self.parts)
+        object.__setattr__(self, "parts", tuple(chain.from_iterable(flat)))
         if len({(part.source, part.dimension) for part in self.parts}) != 1:
             raise ValueError(f"parts must have one source and dimension, got {self.parts}")
 
@@ -126,6 +129,19 @@ def _statistics(draws: Draws, point: int) -> int:
 def block_size(draws: Draws) -> int:
     """Draws in one block: the more numbers one draw has, the fewer draws."""
     return PIECES * max(PIECE >> (draws.dimension - 1).bit_length(), 64)
+
+
+def settings() -> dict[str, Any]:
+    """What the digits of results depend on besides draws, seed and stream."""
+    kind = type(generator(0, 0, 0).bit_generator).__name__
+    return {
+        "generator": kind,
+        "piece": PIECE,
+        "pieces": PIECES,
+        "chunk": CHUNK,
+        "lane": LANE,
+        "centred": CENTRED,
+    }
 
 
 def generator(seed: int, stream: int, block: int) -> np.random.Generator:
@@ -265,7 +281,7 @@ def sampling(
         What is drawn and observed. A point that is resolved is not observed further.
     excess
         Called with the number of a point, its moments, and the share: the resolution reached over the one that is
-        asked for. Drawing ends at 1 and below.
+        asked for, infinite where nothing is resolved yet. Drawing ends at 1 and below.
     seed, stream
         Seed of the run, and number of the experiment.
 
@@ -273,6 +289,11 @@ def sampling(
     -------
     Plan
         To be given to :func:`numeric.sampling.executors.run`; it gives the moments and the share of each point.
+
+    Raises
+    ------
+    ValueError
+        In the run, when the excess is nan.
     """
     found: dict[int, Moments] = {}
     done: dict[int, tuple[Moments, float]] = {}
@@ -290,10 +311,15 @@ def sampling(
             found[point] = found[point].merged(new) if point in found else new
             found[point].require_independent_blocks()
             ratio = excess(point, found[point], share)
+            if np.isnan(ratio):
+                raise ValueError(
+                    f"excess must be a number, got nan at point {point} after {found[point].draws} draws"
+                )
             if ratio <= 1:
                 done[point] = found[point], share
             worst = max(worst, ratio)
-        expected = int(drawn * CHUNK * block_size(draws) * draws.dimension * (worst**2 - 1))
+        to_come = drawn * CHUNK * block_size(draws) * draws.dimension * (worst * worst - 1)
+        expected = int(to_come) if np.isfinite(to_come) else 0  # not known
     return [done[point] for point in range(draws.points)]
 
 

@@ -172,8 +172,9 @@ class Moments:
         if self.blocks < 2:
             return
         size = self.draws // self.blocks
+        rounding = 8 * np.finfo(float).eps * np.abs(self.mean)
         for number, variance in enumerate(np.diag(self.covariance)):
-            if variance == 0:
+            if variance <= size * rounding[number] ** 2:  # of a constant, for example
                 continue
             ratio = float(self.between[number] * size / variance)
             freedom = self.blocks - 1
@@ -187,8 +188,10 @@ class Moments:
         """A smooth function of the means, its standard error by the delta method.
 
         The gradient is taken by central differences, with steps of the size of the cube root of the rounding
-        unit. By the inequalities of Minkowski and Cauchy and Schwarz, third absolute moments are bounded by those
-        of order two and four of the single statistics.
+        unit, in units of the mean or the standard deviation, whichever is larger. By the inequalities of Minkowski
+        and Cauchy and Schwarz, third absolute moments are bounded by those of order two and four of the single
+        statistics. Where that of order four cannot be held, the bound on the skewness is infinite, and nothing is
+        resolved.
 
         Parameters
         ----------
@@ -197,16 +200,23 @@ class Moments:
         share
             As in :class:`Estimate`.
         """
-        gradient = np.empty_like(self.mean)
-        for index in range(self.mean.size):
-            step = 6e-6 * max(1.0, abs(float(self.mean[index])))
+        gradient = np.zeros_like(self.mean)
+        second, fourth = (sums / self.draws for sums in (np.diag(self.scatter), self.fourth))
+        deviation = np.sqrt(second)
+        for index, unit in enumerate(np.maximum(np.abs(self.mean), deviation)):
+            if unit == 0:  # it is always zero
+                continue
             shift = np.zeros_like(self.mean)
-            shift[index] = step
+            shift[index] = step = 6e-6 * unit
             gradient[index] = (function(self.mean + shift) - function(self.mean - shift)) / (2 * step)
         variance = max(float(gradient @ self.covariance @ gradient), 0.0)
-        second, fourth = (sums / self.draws for sums in (np.diag(self.scatter), self.fourth))
-        third = float((np.abs(gradient) * (second * fourth) ** (1 / 6)).sum()) ** 3
-        skewness = third / variance**1.5 if variance else 0.0
+        skewness = 0.0
+        if variance:
+            matters = gradient * deviation != 0
+            known = np.isfinite(fourth) & (fourth >= np.finfo(float).tiny)
+            kurtosis = np.where(known, fourth, np.inf)[matters] / second[matters] / second[matters]
+            shares = np.abs(gradient * deviation)[matters] / variance**0.5
+            skewness = float((shares * kurtosis ** (1 / 6)).sum() ** 3)
         return Estimate(
             float(function(self.mean)), (variance / self.draws) ** 0.5, self.draws, skewness, share
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import signal
 import threading
 from collections import deque
@@ -27,6 +28,11 @@ from multiprocessing import forkserver, resource_tracker
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 _METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+
+MOST_JOBS = 1024
+"""Processes that may be asked for."""
+_ONE_AT_A_TIME = threading.RLock()
+"""A process has one precision of ball arithmetic and one cache of SymPy; workers of a cluster may have many threads."""
 
 Result = TypeVar("Result")
 
@@ -48,8 +54,9 @@ class Call:
     cost: int = 0
 
     def __call__(self) -> Any:
-        """Make it."""
-        return self.function(*self.arguments)
+        """Make it, when this process makes no other."""
+        with _ONE_AT_A_TIME:
+            return self.function(*self.arguments)
 
 
 @dataclass(frozen=True)
@@ -230,11 +237,11 @@ def processes(jobs: int | None = None) -> Iterator[Executor]:
     Raises
     ------
     ValueError
-        When jobs is less than 1.
+        When jobs is less than 1 or more than 1024.
     """
     jobs = (os.cpu_count() or 1) if jobs is None else jobs
-    if jobs < 1:
-        raise ValueError(f"jobs must be at least 1, got {jobs}")
+    if not 1 <= jobs <= MOST_JOBS:
+        raise ValueError(f"jobs must be from 1 to {MOST_JOBS}, got {jobs}")
     context = multiprocessing.get_context(_METHOD)
     others = set(multiprocessing.active_children())
     with _Processes(jobs, mp_context=context) as pool:
@@ -287,11 +294,15 @@ def _inherited_by_workers() -> Iterator[None]:
 # --- a cluster ---------------------------------------------------------------------------------------------
 
 
+_ADDRESS = re.compile(r"tcp://([\w.-]+|\[[0-9a-fA-F:.]+\]):\d{1,5}", re.ASCII)
+
+
 @contextmanager
 def cluster(address: str) -> Iterator[Executor]:
     """The workers of a Dask cluster, which need this package installed too.
 
-    A call whose worker dies is made again by another one.
+    A call whose worker dies is made again by another one. A worker makes one call at a time, however many threads it
+    has.
 
     Parameters
     ----------
@@ -302,11 +313,15 @@ def cluster(address: str) -> Iterator[Executor]:
     ------
     ModuleNotFoundError
         When the optional extra ``distributed`` is not installed.
+    ValueError
+        When the address does not read so.
     ConnectionError
         When no scheduler answers.
     BrokenExecutor
         When the cluster is lost, or a call has cost the life of several workers.
     """
+    if not _ADDRESS.fullmatch(address):
+        raise ValueError(f"address must read tcp://host:port, got {address!r}")
     try:
         from distributed import Client, KilledWorker
     except ModuleNotFoundError:

@@ -11,16 +11,20 @@ from numeric.sampling.executors import Progress, Status
 
 
 def terminal_progress() -> Progress | None:
-    """Shows calls, throughput and the time left on standard error; None where that is no terminal."""
+    """Shows calls, throughput and the time left on standard error; None where that is no terminal.
+
+    It serves one run after another: each has a status of its own.
+    """
     if not sys.stderr.isatty():
         return None
-    first: list[tuple[float, Status]] = []  # before it, workers were starting
+    current: Status | None = None
+    start, before = 0.0, Status()
 
     def show(status: Status, key: Hashable) -> None:
+        nonlocal current, start, before
         now = time.monotonic()
-        if not first:
-            first.append((now, dataclasses.replace(status)))
-        start, before = first[0]
+        if status is not current:  # the first call of a run: before it, workers were starting
+            current, start, before = status, now, dataclasses.replace(status)
         end = "\r\033[K" if status.calls == status.total_calls else ""
         print(
             f"\r\033[K{progress_line(status, key, before, now - start)}", end=end, file=sys.stderr, flush=True

@@ -279,8 +279,8 @@ X = np.arange(6.0).reshape(3, 2)
     [
         (lambda: forward(X[:1], 1.0, 0.0, 0.1), r"x must hold at least 2 samples along axis 0, got shape \(1, 2\)"),
         (lambda: forward(3.0, 1.0, 0.0, 0.1), r"x must have shape \(m,\) or \(m, channels\), got \(\)"),
-        (lambda: forward(X, 1.0, 0.0, -0.5), "eps must be at least 0, got -0.5"),
-        (lambda: forward(X, 1.0, 0.0, np.nan), "eps must be at least 0, got nan"),
+        (lambda: forward(X, 1.0, 0.0, -0.5), "eps must be at least 0 and finite, got -0.5"),
+        (lambda: forward(X, 1.0, 0.0, np.nan), "eps must be at least 0 and finite, got nan"),
         (lambda: forward(X * 1j, 1.0, 0.0, 0.1), "x must hold real numbers, got dtype complex128"),
         (lambda: forward(X, 1.0, np.ones(3), 0.1), r"beta must be a scalar or have shape \(2,\), got shape \(3,\)"),
         (lambda: backward(X, X[:2], 1.0, 0.1), r"g must have the shape of x, \(3, 2\), got \(2, 2\)"),
@@ -359,3 +359,55 @@ def test_a_constant_upstream_gradient_is_annihilated(seed: int, shape: tuple[int
     first = backward(x, g, gamma, 1e-5)
     assert (np.abs(first.grad_input) <= 8 * UNIT * size(x, g, gamma, 1e-5)).all()
     np.testing.assert_allclose(first.grad_beta, shape[0] * c, rtol=4 * UNIT)
+
+
+@pytest.mark.parametrize("exponent", [-37, -34, -28, -25, -22, -16, 15, 18])
+def test_float32_far_from_one_is_as_near_to_float64(exponent: int) -> None:
+    x, g, v, *_ = batch(8, (50, 40), np.float32)
+    x, g, v = x * np.float32(10.0**exponent), g * np.float32(10.0**-exponent), v * np.float32(10.0**-exponent)
+    narrow = [*forward(x, 2.0, 0.5, 1e-5), *backward(x, g, 2.0, 1e-5), *double_backward(x, g, 2.0, 1e-5, v)]
+    x, g, v = x.astype(float), g.astype(float), v.astype(float)
+    wide = [*forward(x, 2.0, 0.5, 1e-5), *backward(x, g, 2.0, 1e-5), *double_backward(x, g, 2.0, 1e-5, v)]
+    for value, reference in zip(narrow, wide, strict=True):
+        with np.errstate(over="ignore"):
+            rounded = reference.astype(np.float32)
+        if np.isfinite(rounded).all():
+            unit = np.finfo(np.float32).eps * np.abs(reference).max() + 1e-44
+            assert np.abs(value - reference).max() <= 8 * unit
+
+
+def test_what_fits_into_float32_does_not_overflow() -> None:
+    x, g = np.float32([0, -1, 1, 3]), np.float32([0, 1.5e38, -1.5e38, 1e37])
+    found = backward(x, g, 4.0, 0.0).grad_input
+    exact = backward(x.astype(float), g.astype(float), 4.0, 0.0).grad_input
+    fits = np.abs(exact) < np.finfo(np.float32).max
+    assert fits.sum() == 3
+    assert found[fits] == pytest.approx(exact[fits], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("x", "mean", "variance", "gamma", "expected"),
+    [
+        (1.0, 1.0, 1e-80, 1.0, 0.5),
+        (3e38, -3e38, 1e76, 1.0, 6.5),
+        (1e38, 0.0, 1e70, 1e-8, 0.50001),
+        (1e30, 0.0, 1.0, 1e-31, 0.6),
+        (1.0, np.inf, 1.0, 1.0, -np.inf),
+    ],
+)
+def test_inference_in_float32_far_from_one(
+    x: float, mean: float, variance: float, gamma: float, expected: float
+) -> None:
+    (y,) = inference(np.float32([x]), mean, variance, gamma, 0.5, 0.0)
+    assert y.dtype == np.float32
+    assert y == pytest.approx(expected, rel=1e-6)
+
+
+def test_other_byte_orders_stay_float32() -> None:
+    assert forward(np.array([1, 2], ">f4"), 1.0, 0.0, 0.0).y.dtype == np.float32
+
+
+@pytest.mark.parametrize("eps", ["a", None, [1.0, 2.0], np.inf, -1.0])
+def test_eps_is_a_finite_number(eps: Any) -> None:
+    with pytest.raises(ValueError, match="eps must be at least 0 and finite, got"):
+        forward([1.0, 2.0], 1.0, 0.0, eps)

@@ -171,6 +171,22 @@ def test_shapes_and_types(function: Callable[..., Any]) -> None:
     assert np.isnan(first(np.float32(np.nan)))
 
 
+def test_a_tiny_mean_keeps_its_digits_beside_nan() -> None:
+    mu, sigma = np.array([5e-324, np.nan]), 8.860283456763037e-09
+    alone = relu.gate_probability_gradient(mu[0], sigma)[1]
+    assert relu.gate_probability_gradient(mu, sigma)[1][0] == pytest.approx(alone, rel=8 * ULP)
+
+
+def test_sigma_is_refused_even_where_there_is_nothing_to_compute() -> None:
+    with pytest.raises(ValueError, match=r"sigma must be positive and finite, got -1\.0"):
+        relu.mean(np.ones((0, 1)), np.full(40_000, -1.0))
+
+
+def test_shapes_that_do_not_fit_are_refused_by_name() -> None:
+    with pytest.raises(ValueError, match=r"gamma, beta must broadcast together, got shapes \(3,\), \(4,\)"):
+        relu.c1(np.ones(3), np.ones(4))
+
+
 def test_long_arrays_are_the_same_as_short_ones() -> None:
     mu = np.random.default_rng(0).normal(size=40_000) * 10
     assert relu.variance(mu, 1.5)[::1000].tolist() == [relu.variance(m, 1.5) for m in mu[::1000]]

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
 import time
 from contextlib import nullcontext
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 
 from numeric.sampling import checkpoint, engine, executors
 from paper_checks import verification
+from paper_checks.__main__ import main as process_main
 from paper_checks.command_line import main
 
-COMMAND = (sys.executable, "-m", "paper_checks.command_line")
+COMMAND = (sys.executable, "-m", "paper_checks")
 
 
 def test_help_needs_no_sympy() -> None:
@@ -82,8 +86,11 @@ def test_a_reader_who_leaves_is_no_error() -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("request_to_end", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("whole_group", [True, False])
-def test_interrupt_ends_everything_without_debris(tmp_path: Path, whole_group: bool) -> None:
+def test_interrupt_ends_everything_without_debris(
+    tmp_path: Path, whole_group: bool, request_to_end: signal.Signals
+) -> None:
     file = tmp_path / "report.json"
     process = subprocess.Popen(
         [*COMMAND, "verify", "--json", str(file), "--jobs", "2"],
@@ -93,14 +100,36 @@ def test_interrupt_ends_everything_without_debris(tmp_path: Path, whole_group: b
     )
     time.sleep(4.0)
     if whole_group:  # as a terminal does
-        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, request_to_end)
     else:
-        process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=20)
+        process.send_signal(request_to_end)
+    output, errors = process.communicate(timeout=8)  # until the last process has closed them
     # A shell shows 130 for both: CPython ends itself by the signal where it came during an exec of an import.
-    assert process.returncode in (130, -signal.SIGINT)
+    assert process.returncode in (130, -request_to_end)
     assert (output, errors) == (b"", b"normquant: interrupted\n")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_interrupt_while_importing_leaves_no_traceback(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted(ModuleType):
+        def __getattr__(self, name: str) -> Any:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "paper_checks.command_line", Interrupted("interrupted"))
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert process_main() == 130
+    assert capsys.readouterr().err == "normquant: interrupted\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="redirections of a shell")
+@pytest.mark.parametrize(("redirection", "status"), [("2>&-", 2), ("2>/dev/full", 2), (">&-", 4)])
+def test_closed_streams_leave_the_status_as_it_is(redirection: str, status: int) -> None:
+    command = shlex.join([*COMMAND, "verify", "nosuch"])
+    done = subprocess.run(["sh", "-c", f"{command} {redirection}"], capture_output=True, check=False)
+    assert done.returncode == status
+    assert b"Traceback" not in done.stderr
 
 
 def test_no_report_where_it_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

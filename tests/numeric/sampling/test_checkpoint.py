@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import resource
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from numeric.experiments.relu import ReluDraws
-from numeric.sampling.checkpoint import Checkpoint, CheckpointError, write_aside
+from numeric.sampling.checkpoint import Checkpoint, CheckpointError, _name, write_aside
 from numeric.sampling.engine import fixed
 from numeric.sampling.estimates import Moments
-from numeric.sampling.executors import Status, run
+from numeric.sampling.executors import Call, Status, run
 
 DRAWS = ReluDraws(((1.0, 0.3),))
 
@@ -99,3 +102,51 @@ def test_a_full_disk_leaves_the_old_file_and_no_debris(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def forged(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    body = json.loads(path.read_text())
+    del body["digest"]
+    change(body)
+    digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+    path.write_text(json.dumps(body | {"digest": digest}))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda body: body.pop("schema"),
+        lambda body: body.pop("entries"),
+        lambda body: body.update(entries=[]),
+        lambda body: [entry.clear() for entry in body["entries"].values()],
+        lambda body: [entry[0].pop("mean") for entry in body["entries"].values()],
+        lambda body: [entry[0].update(draws=10) for entry in body["entries"].values()],
+    ],
+)
+def test_what_is_not_what_calls_return_is_refused(
+    interrupted: Path, change: Callable[[dict[str, Any]], object]
+) -> None:
+    forged(interrupted, change)
+    with pytest.raises(CheckpointError, match=r"is damaged|has the schema None"):
+        drawn(Checkpoint(interrupted, {"numpy": "2"}))
+
+
+def test_deeply_nested_json_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "nested"
+    path.write_text("[" * 200_000)
+    with pytest.raises(CheckpointError, match="is no checkpoint"):
+        Checkpoint(path, {})
+
+
+def test_a_link_stays_a_link(interrupted: Path) -> None:
+    link = interrupted.with_name("link")
+    link.symlink_to(interrupted)
+    Checkpoint(link, {"numpy": "2"}).remove()
+    assert link.is_symlink()
+    assert not interrupted.exists()
+
+
+def test_long_arrays_among_the_parameters_tell_calls_apart() -> None:
+    one, other = np.zeros(5000), np.zeros(5000)
+    other[2500] = 1e-300
+    assert _name(Call(fixed, (one,))) != _name(Call(fixed, (other,)))

@@ -11,7 +11,7 @@ import pytest
 from numeric.experiments.relu import ReluDraws
 from numeric.experiments.ternary import DISTRIBUTIONS, TernaryDraws
 from numeric.sampling import engine
-from numeric.sampling.engine import Together, block_size, sample
+from numeric.sampling.engine import Together, block_size, sample, sampling, share_of_look
 from numeric.sampling.estimates import Array, DependentDraws, Moments
 from numeric.sampling.executors import run
 
@@ -160,3 +160,18 @@ def test_draws_that_coincide_are_not_accused() -> None:
 def test_bad_arguments_are_named() -> None:
     with pytest.raises(ValueError, match="size must be at least 1, got 0"):
         sample(SquareDraws(), 0, seed=0)
+
+
+def test_parts_may_be_of_parts() -> None:
+    one, other = ReluDraws(((1.0, 0.3),)), SquareDraws()
+    nested, flat = Together((Together((one, other)), one)), Together((one, other, one))
+    assert nested == flat
+    assert [m.mean.size for m in sample(nested, 1, seed=0)] == [3, 1, 3]
+
+
+def test_an_infinite_excess_goes_on_and_nan_is_refused() -> None:
+    draws, looks = SquareDraws(), iter([np.inf, 3.0, 0.5])
+    ((_, share),) = run({0: sampling(draws, lambda *_: next(looks), seed=0, stream=0)})[0]
+    assert share == share_of_look(3)
+    with pytest.raises(ValueError, match="excess must be a number, got nan at point 0"):
+        run({0: sampling(draws, lambda *_: np.nan, seed=0, stream=0)})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,8 +12,8 @@ from hypothesis.extra.numpy import arrays
 from scipy.special import ndtri
 
 from numeric.experiments.relu import ReluDraws
-from numeric.sampling.engine import sample
-from numeric.sampling.estimates import FALSE_ALARM, DependentDraws, Estimate, Moments
+from numeric.sampling.engine import block_size, sample
+from numeric.sampling.estimates import FALSE_ALARM, Array, DependentDraws, Estimate, Moments
 
 NUMBERS = arrays(np.float64, st.tuples(st.just(2), st.integers(2, 9)), elements=st.floats(-1e3, 1e3))
 
@@ -77,3 +79,41 @@ def test_block_means_that_scatter_too_little_or_too_much_are_noticed(
     )
     with pytest.raises(DependentDraws, match=word):
         moments.require_independent_blocks()
+
+
+@dataclass(frozen=True)
+class ScaledDraws(ReluDraws):
+    """``scale exp(z) + offset``."""
+
+    affine: tuple[tuple[float, float], ...] = ((1.0, 0.0),)
+    scale: float = 1.0
+    offset: float = 0.0
+    statistics = 1
+
+    def observe(self, z: Array, point: int, out: Array) -> None:
+        np.exp(z, out=out)
+        out *= self.scale
+        out += self.offset
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(0.0, 0.1), (0.0, 1e6 + 0.1), (0.0, 0.0), (1e-7, 1e8)])
+def test_what_is_constant_but_for_rounding_accuses_no_generator(scale: float, offset: float) -> None:
+    draws = ScaledDraws(scale=scale, offset=offset)
+    (moments,) = sample(draws, 3 * block_size(draws), seed=0)
+    assert moments.mean == pytest.approx(offset, rel=1e-14)
+
+
+@pytest.mark.parametrize("power", [1, 2, -0.5])
+def test_errors_and_skewness_scale_with_what_is_observed(power: float) -> None:
+    of = [
+        sample(ScaledDraws(scale=scale), 10**6, seed=0)[0].of(lambda t: float(t[0] ** power))
+        for scale in (1.0, 2.0**-190, 2.0**200)
+    ]
+    for estimate in of[1:]:
+        assert estimate.standard_error / estimate.value == pytest.approx(of[0].standard_error / of[0].value)
+        assert estimate.skewness == pytest.approx(of[0].skewness)
+
+
+def test_nothing_is_resolved_where_the_fourth_moment_cannot_be_held() -> None:
+    (moments,) = sample(ScaledDraws(scale=1e-100), 10**6, seed=0)
+    assert moments.of(lambda t: float(t[0])).resolution(1) == np.inf

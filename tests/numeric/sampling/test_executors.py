@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
+import sys
 import time
 from collections.abc import Hashable
-from concurrent.futures import BrokenExecutor
+from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 
 import pytest
 
@@ -14,7 +16,7 @@ from numeric.experiments.relu import ReluDraws
 from numeric.sampling.engine import fixed
 from numeric.sampling.estimates import Moments
 from numeric.sampling.executors import Call, Plan, Round, Status, cluster, processes, run, single
-from numeric.sampling.progress import progress_line
+from numeric.sampling.progress import progress_line, terminal_progress
 
 DRAWS = ReluDraws(((1.0, 0.3), (-0.5, 0.1)))
 
@@ -106,5 +108,46 @@ def test_the_line_of_progress_tells_throughput_and_time_left() -> None:
 
 
 def test_jobs_below_one_are_refused() -> None:
-    with pytest.raises(ValueError, match="jobs must be at least 1, got 0"), processes(0):
+    with pytest.raises(ValueError, match="jobs must be from 1 to 1024, got 0"), processes(0):
         raise AssertionError
+
+
+@pytest.mark.parametrize(
+    "address", ["", "foo", "http://x", "tcp://127.0.0.1:abc", "tls://127.0.0.1:1", "tcp://[::1"]
+)
+def test_addresses_that_cannot_be_are_refused(address: str) -> None:
+    with pytest.raises(ValueError, match="address must read tcp://host:port, got"), cluster(address):
+        raise AssertionError
+
+
+_RUNNING: list[int] = []
+
+
+def alone(number: int) -> int:
+    _RUNNING.append(number)
+    time.sleep(0.01)
+    assert len(_RUNNING) == 1
+    return _RUNNING.pop()
+
+
+def test_a_process_with_many_threads_makes_one_call_at_a_time() -> None:
+    def plan() -> Plan[list[int]]:
+        return (yield Round([Call(alone, (number,)) for number in range(8)]))
+
+    with ThreadPoolExecutor(4) as executor:
+        assert run({0: plan()}, executor) == {0: list(range(8))}
+
+
+def test_progress_starts_anew_with_every_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    show = terminal_progress()
+    assert show is not None
+    show(Status(1, 300, 10**9, 10**9), "first")
+    status = Status(1, 3)
+    show(status, "second")
+    status.calls = 2
+    show(status, "second")
+    assert "million" not in terminal.getvalue()
+    assert "[2/3] second, 0 s left" in terminal.getvalue()
