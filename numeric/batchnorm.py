@@ -36,6 +36,7 @@ counts as 0, as in PyTorch.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -149,13 +150,14 @@ def inference(
     added = spread + _checked(eps)
     if np.any(added <= 0) or np.any(spread < 0):
         raise ValueError(f"variance must be non-negative, and positive when eps is 0, got {variance!r}")
-    with np.errstate(all="ignore"):
+    with _watched() as overflows:
         scaled = scale / np.sqrt(added)
         y = _affine(batch, centre, scaled, shift)
         if batch.dtype == np.float32:
             sizes = np.abs([np.where(a == 0, 1.0, a) for a in (centre, scaled, shift)])
             lost = ~((sizes > _TINY) & (sizes < 1 / _TINY)).all(axis=0)
-            lost |= ~np.isfinite(np.dot(np.ones(len(y), y.dtype), y))
+            if overflows:
+                lost |= ~np.isfinite(y).all(axis=0)
             if lost.any():
                 wide = batch[:, lost].astype(np.float64)
                 y[:, lost] = _affine(wide, centre[lost], scaled[lost], shift[lost])
@@ -480,13 +482,14 @@ def _in_range(
     No warnings of floating point; and NumPy's buffer is small, so that it does not copy a row of channels into it
     for each row of the batch, which doubles the time.
     """
-    with np.errstate(all="ignore"):  # restores the size of the buffer, too
+    with _watched() as overflows:  # restores the size of the buffer, too
         np.setbufsize(16)
         *results, variance, lost = compute(eps, x, *arguments)
         if x.dtype == np.float32:
             lost |= ~(variance + eps >= _SMALLEST)
             for result in (*results, variance):
-                lost |= ~np.isfinite(result if result.ndim == 1 else np.dot(np.ones(len(x), x.dtype), result))
+                rows = result.reshape(-1, len(lost)) if overflows or result.ndim == 1 else result[:1]
+                lost |= ~np.isfinite(rows).all(axis=0)
             if lost.any():
                 *exact, variance[lost], _ = compute(
                     eps, *(np.ascontiguousarray(a[..., lost], np.float64) for a in (x, *arguments))
@@ -494,6 +497,17 @@ def _in_range(
                 for result, values in zip(results, exact, strict=True):
                     result[..., lost] = values
         return [a.astype(x.dtype, copy=False) for a in (*results, variance)]
+
+
+@contextmanager
+def _watched() -> Iterator[list[str]]:
+    """No warnings of floating point; what overflowed element by element is written down.
+
+    Sums of products are not watched, but what overflows there is in all rows of a result.
+    """
+    overflows: list[str] = []
+    with np.errstate(all="ignore", over="call", call=lambda what, _: overflows.append(what)):
+        yield overflows
 
 
 # --- arguments -------------------------------------------------------------------------------------------------
