@@ -150,14 +150,12 @@ def inference(
     added = spread + _checked(eps)
     if np.any(added <= 0) or np.any(spread < 0):
         raise ValueError(f"variance must be non-negative, and positive when eps is 0, got {variance!r}")
-    with _watched() as overflows:
+    with np.errstate(all="ignore"):
         scaled = scale / np.sqrt(added)
         y = _affine(batch, centre, scaled, shift)
         if batch.dtype == np.float32:
             sizes = np.abs([np.where(a == 0, 1.0, a) for a in (centre, scaled, shift)])
             lost = ~((sizes > _TINY) & (sizes < 1 / _TINY)).all(axis=0)
-            if overflows:
-                lost |= ~np.isfinite(y).all(axis=0)
             if lost.any():
                 wide = batch[:, lost].astype(np.float64)
                 y[:, lost] = _affine(wide, centre[lost], scaled[lost], shift[lost])
@@ -355,9 +353,11 @@ class _Panel:
             squared_offset = offset * offset
             variance = np.maximum(square - squared_offset, 0.0)
             better = estimate + offset
-            # what does not become smaller is left by rounding; the variance may have underflowed
-            off = (squared_offset > variance) & (squared_offset < smallest / 4)
-            off &= better.astype(self.room.dtype) != estimate
+            off = squared_offset > variance
+            if (
+                off.any()
+            ):  # what does not become smaller is left by rounding; the variance may have underflowed
+                off &= (squared_offset < smallest / 4) & (better.astype(self.room.dtype) != estimate)
             if not off.any():
                 break
             smallest = squared_offset
@@ -391,7 +391,9 @@ class _Panel:
         terms = []
         for array, factor in zip(self.arrays, coefficients, strict=True):
             if factor is not None:
-                self.doubtful |= (np.abs(factor) < _TINY) & (factor != 0)
+                tiny = np.abs(factor) < _TINY
+                if tiny.any():
+                    self.doubtful |= tiny & (factor != 0)
                 terms.append((array, self.room.wide(factor)))
         (first, on_first), *others = terms
         added = self.room.wide(constant)
