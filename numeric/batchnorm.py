@@ -338,9 +338,7 @@ class _Panel:
         self.x, *others = (room.blocks(a) for a in inputs)
         self.results = [room.blocks(a) for a in results]
         self.arrays = [self.results[0], *others]
-        self.doubtful = np.zeros(
-            self.width, bool
-        )  # channels of which float32 may have lost something by underflow
+        self.doubtful = np.zeros(self.width, bool)  # where float32 may have lost something by underflow
 
     def moments(self, *pairs: tuple[int, int]) -> _Moments:
         """Means of the arrays, and of the products of pairs of them."""
@@ -354,9 +352,8 @@ class _Panel:
             variance = np.maximum(square - squared_offset, 0.0)
             better = estimate + offset
             off = squared_offset > variance
-            if (
-                off.any()
-            ):  # what does not become smaller is left by rounding; the variance may have underflowed
+            if off.any():
+                # what does not become smaller is left by rounding, and the variance may have underflowed
                 off &= (squared_offset < smallest / 4) & (better.astype(self.room.dtype) != estimate)
             if not off.any():
                 break
