@@ -25,8 +25,8 @@ _NUMBER = re.compile(
 """A decimal number or a fraction; nothing else from the command line is ever evaluated."""
 
 
-_LARGEST_SEED = 2**64 - 1
-_MOST_JOBS = 1024
+_DIGITS = 40
+"""Of a whole number on the command line."""
 
 
 class UsageError(ValueError):
@@ -95,13 +95,9 @@ def _parser() -> argparse.ArgumentParser:
     verify = commands.add_parser("verify", help="check every derivation and run every experiment")
     verify.add_argument("names", nargs="*", metavar="NAME", help="formulas to verify (all)")
     verify.add_argument("--json", type=Path, metavar="FILE", help="write everything that was found to FILE")
-    verify.add_argument(
-        "--seed", type=_whole(0, _LARGEST_SEED), default=0, metavar="N", help="seed of points and draws (0)"
-    )
+    verify.add_argument("--seed", type=_whole(0), default=0, metavar="N", help="seed of points and draws (0)")
     workers = verify.add_mutually_exclusive_group()
-    workers.add_argument(
-        "--jobs", type=_whole(1, _MOST_JOBS), metavar="N", help="number of processes (all cores)"
-    )
+    workers.add_argument("--jobs", type=_whole(1), metavar="N", help="number of processes (all cores)")
     workers.add_argument("--cluster", metavar="ADDRESS", help="compute on a Dask cluster, tcp://host:port")
     verify.add_argument(
         "--checkpoint", type=Path, metavar="FILE", help="keep draws in FILE; resume from it when it exists"
@@ -124,12 +120,8 @@ def _parser() -> argparse.ArgumentParser:
     papers.add_argument("id", nargs="?", metavar="ID", help="one document (all)")
     papers.add_argument("label", nargs="?", metavar="LABEL", help="one equation of it")
     papers.add_argument("--json", type=Path, metavar="FILE", help="write everything that was found to FILE")
-    papers.add_argument(
-        "--seed", type=_whole(0, _LARGEST_SEED), default=0, metavar="N", help="seed of points and draws (0)"
-    )
-    papers.add_argument(
-        "--jobs", type=_whole(1, _MOST_JOBS), metavar="N", help="number of processes (all cores)"
-    )
+    papers.add_argument("--seed", type=_whole(0), default=0, metavar="N", help="seed of points and draws (0)")
+    papers.add_argument("--jobs", type=_whole(1), metavar="N", help="number of processes (all cores)")
     papers.set_defaults(run=_papers)
 
     mutants = commands.add_parser(
@@ -140,11 +132,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     mutants.add_argument("--json", type=Path, metavar="FILE", help="write everything that was found to FILE")
     mutants.add_argument(
-        "--seed", type=_whole(0, _LARGEST_SEED), default=0, metavar="N", help="seed of points and draws (0)"
+        "--seed", type=_whole(0), default=0, metavar="N", help="seed of points and draws (0)"
     )
-    mutants.add_argument(
-        "--jobs", type=_whole(1, _MOST_JOBS), metavar="N", help="number of processes (all cores)"
-    )
+    mutants.add_argument("--jobs", type=_whole(1), metavar="N", help="number of processes (all cores)")
     mutants.set_defaults(run=_mutants)
 
     errata = commands.add_parser("errata", help="errata sheet of a document")
@@ -159,13 +149,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _whole(least: int, most: int) -> Callable[[str], int]:
+def _whole(least: int) -> Callable[[str], int]:
     def number(text: str) -> int:
-        digits = text.lstrip("0")
-        fits = text.isascii() and text.isdecimal() and len(digits) <= len(str(most))
-        if not fits or not least <= int(text) <= most:
+        short = len(text) <= _DIGITS and text.isascii() and text.isdecimal()
+        if not short or int(text) < least:
             raise argparse.ArgumentTypeError(
-                f"must be a whole number from {least} to {most}, got {text[:40]!r}"
+                f"must be a whole number of at most {_DIGITS} digits, at least {least}, got {text[:_DIGITS]!r}"
             )
         return int(text)
 
@@ -220,15 +209,12 @@ def _load_meanwhile() -> None:
 def _executor(arguments: argparse.Namespace) -> Iterator[Executor]:
     from numeric.sampling.executors import cluster, processes
 
-    if getattr(arguments, "cluster", None) is None:
-        with processes(arguments.jobs) as executor:
-            yield executor
-        return
+    address = getattr(arguments, "cluster", None)
     with ExitStack() as stack:
         try:
-            executor = stack.enter_context(cluster(arguments.cluster))
+            executor = stack.enter_context(processes(arguments.jobs) if address is None else cluster(address))
         except (ValueError, ConnectionError, ModuleNotFoundError) as error:
-            raise UsageError(f"--cluster: {error}") from None
+            raise UsageError(f"{'--jobs' if address is None else '--cluster'}: {error}") from None
         yield executor
 
 
@@ -238,12 +224,11 @@ def _checkpoint(path: Path | None) -> Iterator[Checkpoint | None]:
     if path is None:
         yield None
         return
-    from importlib.metadata import version
-
     from numeric.sampling import engine
     from numeric.sampling.checkpoint import Checkpoint, CheckpointError
+    from paper_checks.verification import version_of
 
-    versions = {package: version(package) for package in ("normquant", "numpy", "scipy")}
+    versions = {package: version_of(package) for package in ("normquant", "numpy", "scipy")}
     try:
         store = Checkpoint(path, versions | engine.settings())
         try:

@@ -273,7 +273,7 @@ def report(results: tuple[Verification, ...], seed: int) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "seed": seed,
-        "versions": {**{p: _version(p) for p in ("normquant", "sympy", "numpy", "scipy", "python-flint")}}
+        "versions": {**{p: version_of(p) for p in ("normquant", "sympy", "numpy", "scipy", "python-flint")}}
         | {"python": platform.python_version(), "ground_types": GROUND_TYPES},
         "false_alarm": FALSE_ALARM,
         "power": POWER,
@@ -334,7 +334,8 @@ def _finite(number: float) -> float | None:
     return number if math.isfinite(number) else None  # JSON has no nan
 
 
-def _version(package: str) -> str | None:
+def version_of(package: str) -> str | None:
+    """The version of an installed package; None where it is not."""
     try:
         return version(package)
     except PackageNotFoundError:

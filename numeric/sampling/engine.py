@@ -191,7 +191,7 @@ class _Sums:
         lane = math.gcd(self.size, LANE)
         in_lanes = room.reshape(2, self.statistics, -1, lane)
         self.values, self.squared_values = in_lanes
-        self.both = in_lanes.transpose(1, 2, 0, 3)
+        self.by_lane = in_lanes.transpose(1, 2, 0, 3)
         self.ones = np.ones(lane)
         self.pairs = [(i, j) for i in range(self.statistics) for j in range(i)]
         self.blocks, self.draws, self.added = blocks, blocks * block, 0
@@ -212,7 +212,7 @@ class _Sums:
             self.out -= self.centres[number, :, None]
         np.square(self.out, out=self.squares)
         np.vecdot(self.values, self.ones, out=self.first[number])
-        np.vecdot(self.values[:, :, None], self.both, out=self.second_and_third[number])
+        np.vecdot(self.values[:, :, None], self.by_lane, out=self.second_and_third[number])
         np.vecdot(self.squared_values, self.squared_values, out=self.fourth[number])
         for pair, (i, j) in enumerate(self.pairs):
             np.vecdot(self.values[i], self.values[j], out=self.products[number, pair])
