@@ -7,12 +7,29 @@ that takes time is imported before.
 import os
 import signal
 import sys
+from types import FrameType
+from typing import NoReturn
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C or a request to end.
+
+    CPython ends the process by a signal of its own, whatever status we return, where a `KeyboardInterrupt` has passed
+    through code made from text, as a dataclass being defined is; it does so for that exact type only.
+    """
+
+
+def interrupt(signal_number: int, frame: FrameType | None) -> NoReturn:
+    """Raise `Interrupted`: what Ctrl-C and a request to end do, which ends workers and keeps draws."""
+    raise Interrupted
 
 
 def main() -> int:
     """Run the command in this process and return its exit status, that of `paper_checks.command_line.main`."""
     try:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends workers and keeps draws, as Ctrl-C
+        for request_to_end in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(request_to_end) is not signal.SIG_IGN:  # as in the background of a shell
+                signal.signal(request_to_end, interrupt)
         if sys.stderr is None:
             sys.stderr = open(os.devnull, "w")  # noqa: SIM115  # as long as the process lives
         if sys.stdout is None:
@@ -21,7 +38,14 @@ def main() -> int:
         from paper_checks.command_line import main as command
 
         return command()
-    except KeyboardInterrupt:
+    except BaseException as error:
+        cause: BaseException | None = error
+        while not isinstance(
+            cause, KeyboardInterrupt
+        ):  # of which an extension being imported makes another error
+            if cause is None:
+                raise
+            cause = cause.__cause__ or cause.__context__
         print("normquant: interrupted", file=sys.stderr)
         return 130
 

@@ -268,9 +268,10 @@ def _inherited_by_workers() -> Iterator[None]:
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
     before = {name: os.environ.get(name) for name in names}
     interrupts: list[int] = []
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    if in_main_thread:  # where Python raises KeyboardInterrupt: a process half started would not be ended
-        handler = signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))
+    handlers = {}
+    if threading.current_thread() is threading.main_thread():  # the one that signals interrupt
+        for number in (signal.SIGINT, signal.SIGTERM):  # later: a process half started would not be ended
+            handlers[number] = signal.signal(number, lambda number, _: interrupts.append(number))
     mask = None
     if hasattr(signal, "pthread_sigmask"):
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -285,10 +286,10 @@ def _inherited_by_workers() -> Iterator[None]:
                 os.environ[name] = value
         if mask is not None:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        if in_main_thread:
-            signal.signal(signal.SIGINT, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
     if interrupts:
-        raise KeyboardInterrupt
+        signal.raise_signal(interrupts[0])
 
 
 # --- a cluster ---------------------------------------------------------------------------------------------
