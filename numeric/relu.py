@@ -26,8 +26,7 @@ errors a value may depend on what stands beside it in an array.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,27 +34,25 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from numeric.evaluation import truncated_moments
-from numeric.evaluation.arguments import real_arrays, require_nonzero
-from numeric.evaluation.elementwise import blockwise
+from numeric.evaluation.arguments import real_arrays, require_nonzero, require_positive
+from numeric.evaluation.elementwise import blockwise, blockwise_into
+from numeric.evaluation.normal_density import density, rounded_density
 from numeric.evaluation.scaled_normal import (
     Near,
     Numbers,
     Scale,
-    Scaled,
     nearest,
-    normal_density,
+    scaled_density,
     shift_ratio,
     value,
     with_numbers,
 )
-from numeric.evaluation.truncated_moments import LEFT, RIGHT, Function, root_two_pi, tail
-from numeric.memory import aligned
+from numeric.evaluation.truncated_moments import LEFT, RIGHT, Function, tail
 
 Block = NDArray[np.float64]
 Limit = Callable[[Block, Block], Block]
 
 _TINY = 2.0**-800  # a smaller mu over a small sigma may be too small to be held, and its slope large
-_NARROW_FARTHEST = 37.0  # phi is normal there, but less than 2^-900: zero in float32 over any sigma
 
 
 # --- moments -------------------------------------------------------------------------------------------------
@@ -152,7 +149,13 @@ def gate_probability_gradient(mu: ArrayLike, sigma: ArrayLike = 1.0) -> tuple[An
     >>> [round(float(slope), 12) for slope in gate_probability_gradient(0.0, 2.0)]
     [0.199471140201, -0.0]
     """
-    return _gradient(_gate_gradient, mu, sigma)
+    mu, sigma = real_arrays(mu=mu, sigma=sigma)
+    if 0 in (mu.size, sigma.size):  # no block will be looked at
+        require_positive("sigma", sigma)
+    narrow = mu.dtype == np.float32
+    kernel = _rounded_gate_gradient if narrow else with_numbers(_gate_gradient, mu, sigma)
+    in_mu, in_sigma = blockwise_into(kernel, mu, sigma, outputs=2)
+    return in_mu, in_sigma
 
 
 def mean_gradient(mu: ArrayLike, sigma: ArrayLike = 1.0) -> tuple[Any, Any]:
@@ -356,53 +359,23 @@ _c2 = _Tabulated(truncated_moments.second_moment, 0, lambda mu, sigma: 1 + (mu /
 _c2_variance = _Tabulated(truncated_moments.variance, 0, lambda mu, sigma: np.ones_like(mu))
 
 
-def _gate_gradient(mu: Block, sigma: Block, numbers: Numbers) -> tuple[Block, Block]:
-    if numbers is Numbers.NARROW:
-        return _rounded_gate_gradient(mu, sigma)
+def _rounded_gate_gradient(mu: Block, sigma: Block, narrow: bool, out: Sequence[Any]) -> None:
+    rounded_density(mu, sigma, out)
+
+
+def _gate_gradient(mu: Block, sigma: Block, numbers: Numbers, out: Sequence[Any]) -> None:
     if numbers is Numbers.ANY or (numbers is Numbers.MODERATE and not np.abs(mu).min() >= _TINY):
-        return _scaled_gate_gradient(mu, sigma)
-    a = shift_ratio(mu, sigma, numbers)[0]  # the rest is not kept: its memory serves again
-    in_mu, excess, exponent = normal_density(a, numbers)
-    in_mu /= sigma
-    # where the excess is of an exponent that is small, the rest of a makes no difference to the product
-    in_sigma = np.multiply(a.rounded() if exponent else a.centre, excess, out=aligned(excess.shape))
-    in_sigma -= a.rest
-    in_sigma -= a.centre
-    in_sigma *= in_mu
-    excess *= in_mu
-    in_mu -= excess
-    return Scaled(in_mu, exponent).unscaled(), Scaled(in_sigma, exponent).unscaled()
-
-
-def _scaled_gate_gradient(mu: Block, sigma: Block) -> tuple[Block, Block]:
-    """The same for any doubles."""
-    a, scale = shift_ratio(mu, sigma, Numbers.ANY)
-    in_mu = normal_density(a, Numbers.ANY).scaled().over(scale)
-    in_sigma = in_mu.times_ratio(mu, scale)
-    return in_mu.unscaled(), np.negative(in_sigma, out=in_sigma)
-
-
-def _rounded_gate_gradient(mu: Block, sigma: Block) -> tuple[Block, Block]:
-    """The same for arguments that come from float32, as ``exp(-pi b^2)/(root sigma)`` where ``b = a/root``."""
-    root = float(root_two_pi())
-    over_sigma = np.divide(1 / root, sigma, out=aligned(sigma.shape))
-    b, in_mu = aligned((2, max(mu.size, sigma.size)))
-    np.multiply(mu, over_sigma, out=b)
-    np.multiply(b, b, out=in_mu)
-    farthest = _NARROW_FARTHEST / root
-    if not in_mu.max() < farthest**2:
-        b.clip(-farthest, farthest, out=b)
-        np.multiply(b, b, out=in_mu)
-    in_mu *= -math.pi / math.log(2)
-    np.exp2(in_mu, out=in_mu)
-    in_mu *= over_sigma
-    b *= -root
-    return in_mu, np.multiply(b, in_mu, out=b)
+        a, scale = shift_ratio(mu, sigma, Numbers.ANY)
+        in_mu = scaled_density(a, Numbers.ANY).over(scale)
+        np.negative(in_mu.times_ratio(mu, scale), out=out[1])
+        out[0][...] = in_mu.unscaled()
+    else:
+        density(mu, sigma, out)
 
 
 def _mean_gradient(mu: Block, sigma: Block, numbers: Numbers) -> tuple[Block, Block]:
     a, scale = shift_ratio(mu, sigma, numbers)
-    return _gate.at(a, scale, mu, sigma), normal_density(a, numbers).scaled().unscaled()
+    return _gate.at(a, scale, mu, sigma), scaled_density(a, numbers).unscaled()
 
 
 def _second_moment_gradient(mu: Block, sigma: Block, numbers: Numbers) -> tuple[Block, Block]:

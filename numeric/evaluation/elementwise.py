@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 Block = NDArray[np.float64]
 
-BLOCK = 32768
+BLOCK = 65536
 """Elements: large enough to hide what a call costs, small enough that the arrays of a kernel stay in the cache."""
 
 
@@ -29,6 +29,17 @@ def blockwise(kernel: Callable[..., Any], *arguments: NDArray[Any], outputs: int
     outputs
         Number of results.
     """
+
+    def writing(*block: Block, narrow: bool, out: Sequence[NDArray[Any]]) -> None:
+        values = kernel(*block, narrow=narrow)
+        for target, value in zip(out, values if outputs > 1 else (values,), strict=True):
+            target[...] = value
+
+    return blockwise_into(writing, *arguments, outputs=outputs)
+
+
+def blockwise_into(kernel: Callable[..., None], *arguments: NDArray[Any], outputs: int = 1) -> Any:
+    """The same with a kernel that writes to the arrays of its keyword ``out``, which have the arguments' type."""
     shape = np.broadcast_shapes(*[argument.shape for argument in arguments])
     results = [np.empty(shape, arguments[0].dtype) for _ in range(outputs)]
     count, narrow = len(arguments), arguments[0].dtype == np.float32
@@ -43,9 +54,8 @@ def blockwise(kernel: Callable[..., Any], *arguments: NDArray[Any], outputs: int
     )
     with np.errstate(all="ignore"), blocks:
         for block in blocks:
-            values = kernel(*[x[:1] if x.strides == (0,) else x for x in block[:count]], narrow=narrow)
-            for target, value in zip(block[count:], values if outputs > 1 else (values,), strict=True):
-                target[...] = value
-            del values, value  # their memory serves the next block
+            kernel(
+                *[x[:1] if x.strides == (0,) else x for x in block[:count]], narrow=narrow, out=block[count:]
+            )
     finished = tuple(result[()] for result in results)
     return finished if outputs > 1 else finished[0]

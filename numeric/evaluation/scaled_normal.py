@@ -128,10 +128,12 @@ def with_numbers(kernel: Callable[..., Any], x: NDArray[Any], sigma: NDArray[Any
     """A kernel of blocks that refuses sigma unless positive and finite, and tells another one of which kind it is."""
     if x.size == 0:  # no block will be looked at
         require_positive("sigma", sigma)
-    if 0 < sigma.size <= BLOCK:  # once for all blocks
-        numbers = numbers_of(sigma, sigma.dtype == np.float32)
-        return lambda x, sigma, narrow: kernel(x, sigma, numbers)
-    return lambda x, sigma, narrow: kernel(x, sigma, numbers_of(sigma, narrow))
+    of_all = numbers_of(sigma, sigma.dtype == np.float32) if 0 < sigma.size <= BLOCK else None
+
+    def informed(x: Block, sigma: Block, narrow: bool, **more: Any) -> Any:
+        return kernel(x, sigma, of_all or numbers_of(sigma, narrow), **more)
+
+    return informed
 
 
 def numbers_of(sigma: NDArray[Any], narrow: bool) -> Numbers:
@@ -198,7 +200,7 @@ def _quotient(x: Block, sigma: Scale) -> Near:
     rest -= np.multiply(centre, lower, out=product)
     if _not_far(least, largest):
         rest *= sigma.inverse
-    else:  # one rounding less, which `normal_density` then has more
+    else:  # one rounding less, which `scaled_density` then has more
         rest /= sigma.mantissa
     return Near(shifted.view(np.int64), centre, rest, least, largest)
 
@@ -235,23 +237,7 @@ def value(function: Function, a: Near) -> Scaled:
     return Scaled(total, 0 if a.least > SMALL else exponents().take(columns, mode="clip"))
 
 
-class Density(NamedTuple):
-    """The standard normal density, as ``(value - value excess) 2^-exponent``.
-
-    ``excess`` is what rounding added to the exponent of the exponential. A product can take it along to its last
-    rounding.
-    """
-
-    value: Block
-    excess: Block
-    exponent: Any
-
-    def scaled(self) -> Scaled:
-        """The density, rounded."""
-        return Scaled(self.value - self.value * self.excess, self.exponent)
-
-
-def normal_density(a: Near, numbers: Numbers) -> Density:
+def scaled_density(a: Near, numbers: Numbers) -> Scaled:
     """The standard normal density at a finite number.
 
     The exponential of ``large + small``: what rounding takes from this sum is exact, since large, which is the
@@ -281,7 +267,9 @@ def normal_density(a: Near, numbers: Numbers) -> Density:
     excess = np.subtract(large, small, out=small)
     if not near:
         total.clip(_DEEP, np.inf, out=total)
-    return Density(np.exp(total, out=total), excess, exponent)
+    excess *= np.exp(total, out=total)
+    total -= excess
+    return Scaled(total, exponent)
 
 
 def _from_centre(centre: Block, rest: Block, power: Block) -> Block:
