@@ -1,0 +1,113 @@
+r"""The density of a normal law at zero, and its product with the mean in standard deviations.
+
+Definition: y is normal with mean mu and standard deviation sigma, and ``n = -mu/sigma``. The density at 0 is
+:math:`\varphi(n)/\sigma`, the derivative of P(y > 0) in mu; n times that is its derivative in sigma.
+
+Evaluation: ``n = centre + rest``, where the centre is a multiple of 2^-21. Its square is exact, and so is the sum of
+``-centre^2/2`` with the leading places of :math:`\log\varphi(0)`, whose exponential is taken. What is left of the
+exponent is small, and enters by the first terms of the exponential series.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numeric.evaluation.arguments import require_positive
+from numeric.evaluation.error_free import upper_half
+from numeric.evaluation.truncated_moments import logarithm_at_zero, root_two_pi
+from numeric.memory import aligned
+
+Block = NDArray[np.float64]
+
+_PLACES = 21  # the largest number for which squares have room: below 45 in size, where the density is zero
+_SHIFT = 1.5 * 2.0 ** (52 - _PLACES)  # a sum with it is a multiple of 2^-_PLACES
+_HALF = 0.5 + (39 * 2.0**-_PLACES) ** 2 / 64  # with the linear part of the cubic term, up to n = 39
+_NEAR = 32.0  # in size; the density is normal, also over sigma
+_FARTHEST = 1000.0  # where the density is zero over every moderate sigma, and also times n
+_LIFT = 400  # powers of two that keep from underflow what over a moderate sigma is not zero
+_DEEP = -560.0  # exponents that are less make zero, lifted or not; processors take long over what underflows
+_ROUNDED_FARTHEST = 37.0  # phi is normal there, but less than 2^-900: zero in float32 over any sigma
+
+
+def density(mu: Block, sigma: Block, out: Sequence[Block]) -> None:
+    """The density at 0, and n times that, for any mu and for sigma between 2^-100 and 2^100."""
+    memory = aligned((4, max(mu.size, sigma.size)))
+    centre, rest, n, value = memory
+    _quotient(mu, sigma, memory)
+    np.multiply(centre, centre, out=value)
+    farthest = value.max()
+    if not farthest < _FARTHEST**2:
+        end = _FARTHEST * sigma
+        _quotient(np.maximum(np.minimum(mu, end), -end), sigma, memory)
+        np.multiply(centre, centre, out=value)
+    near = farthest < _NEAR**2
+
+    log_large, log_small = logarithm_at_zero(0 if near else _LIFT)
+    value *= -0.5
+    value += log_large
+    if not near:
+        value.clip(_DEEP, np.inf, out=value)
+    np.exp(value, out=value)
+    value /= sigma
+
+    left = np.add(centre, n, out=centre)  # of the exponent, times -2
+    left *= rest
+    left -= 2 * log_small
+    series = np.multiply(left, 1 / 8, out=rest)
+    series -= _HALF
+    series *= left
+    series *= value
+    if near:
+        np.add(value, series, out=out[0])
+        np.multiply(n, out[0], out=out[1])
+    else:
+        value += series
+        n *= value
+        np.multiply(value, 2.0**-_LIFT, out=out[0])
+        np.multiply(n, 2.0**-_LIFT, out=out[1])
+
+
+def _quotient(mu: Block, sigma: Block, memory: NDArray[np.float64]) -> None:
+    """Write centre, rest and their sum to the first three rows of the memory; the fourth is used."""
+    centre, rest, n, inverse = memory
+    np.divide(-1.0, sigma, out=inverse)
+    np.multiply(mu, inverse, out=centre)
+    centre += _SHIFT
+    centre -= _SHIFT
+    upper = upper_half(sigma, out=n)
+    np.multiply(centre, upper, out=rest)  # exact
+    rest += mu
+    lower = np.subtract(sigma, upper, out=n)
+    lower *= centre
+    rest += lower
+    rest *= inverse
+    np.add(centre, rest, out=n)
+
+
+def rounded_density(mu: Block, sigma: Block, out: Sequence[NDArray[Any]]) -> None:
+    """The same for arguments that come from float32, as ``exp(-pi b^2)/(root sigma)`` where ``b = -n/root``.
+
+    A sigma that is not positive and finite is refused with ValueError.
+    """
+    root = float(root_two_pi())
+    over_sigma = np.divide(1 / root, sigma, out=aligned(sigma.shape))
+    b, value = aligned((2, max(mu.size, sigma.size)))
+    np.multiply(mu, over_sigma, out=b)
+    np.multiply(b, b, out=value)
+    farthest, end = value.max(), _ROUNDED_FARTHEST / root
+    if not (over_sigma.min() > 0 and farthest < np.inf):  # one is enough where sigma is 0
+        require_positive("sigma", sigma)
+        b.clip(-end, end, out=b)
+    if not farthest < end**2:
+        value.clip(0.0, end**2, out=value)
+    value *= -math.pi / math.log(2)
+    np.exp2(value, out=value)
+    value *= over_sigma
+    b *= -root
+    b *= value
+    out[0][...], out[1][...] = value, b
