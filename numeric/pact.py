@@ -27,18 +27,18 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from numeric.evaluation.arguments import real_arrays, require_bits, require_positive
-from numeric.evaluation.elementwise import blockwise
+from numeric.evaluation.elementwise import blockwise, blockwise_into
 from numeric.evaluation.error_free import two_product
 
 Block = NDArray[np.float64]
 
-_ROUNDINGS = 2.0**-50
-"""More than two or three roundings of a quotient of at most 1."""
-_DECIDED = 24
-"""Bits up to which a product ``n x`` of a float32 is exact in float64, and its quotient by another decides all ties."""
+_ROUNDINGS = 2
+"""Spacings of 1: two roundings of a quotient of at most 1 take half as much."""
+_FEW_DOUBTFUL = 16
+"""Bits up to which few places between the levels are in doubt when they are computed in float32."""
 _ROOM = 500
 """Alpha is brought to about 2^500, so that the smallest quotient x/alpha stays normal on the way."""
 
@@ -46,7 +46,7 @@ _ROOM = 500
 def quantised(x: ArrayLike, alpha: ArrayLike, bits: int) -> Any:
     """The quantised activation.
 
-    Error: at most 1.5 ulp (float32: 0.51).
+    Error: at most 1.5 ulp (float32: 1.5).
 
     Parameters
     ----------
@@ -60,30 +60,27 @@ def quantised(x: ArrayLike, alpha: ArrayLike, bits: int) -> Any:
     >>> quantised([-1.0, 0.5, 1.5, 9.0], 3.0, 2).tolist()  # 0.5 and 1.5 are half-way: to the even level
     [0.0, 0.0, 2.0, 3.0]
     """
-    steps = np.array([2.0 ** require_bits(bits) - 1])
+    steps = 2.0 ** require_bits(bits) - 1
 
-    def kernel(x: Block, alpha: Block, narrow: bool) -> Block:
-        place = np.clip(x, 0.0, alpha)
-        if narrow and bits <= _DECIDED:
-            place *= steps
-            place /= alpha
-            level = np.rint(place, out=place)
-            level *= alpha / steps
-            return level
+    def kernel(x: NDArray[Any], alpha: NDArray[Any], narrow: bool, out: Any = (None,)) -> NDArray[Any]:
+        place: NDArray[Any] = np.clip(x, 0.0, alpha)
         place /= alpha
         place *= steps
-        level = np.rint(place)
+        level: NDArray[Any] = np.rint(place, out=out[0])
         place -= level
-        doubtful = np.abs(place, out=place) > 0.5 - steps * _ROUNDINGS
-        if doubtful.any():
-            at = np.flatnonzero(doubtful)
+        decided = _decided(steps, place.dtype)
+        if not (place.min() >= -decided and place.max() <= decided):
+            at = np.flatnonzero(np.abs(place) > decided)
             x, alpha_there = (np.broadcast_to(argument, place.shape)[at] for argument in (x, alpha))
-            level[at] = _nearest_level(x, alpha_there, steps)[0]
+            level[at] = _nearest_level(x.astype(float), alpha_there.astype(float), steps)[0]
         level /= steps
         level *= alpha
         return level
 
-    return blockwise(kernel, *_checked(x, alpha))
+    x, alpha = _checked(x, alpha)
+    if x.dtype == np.float32 and bits > _FEW_DOUBTFUL:
+        return blockwise(kernel, x, alpha)
+    return blockwise_into(kernel, x, alpha, of=x.dtype)
 
 
 def grad_alpha(x: ArrayLike, alpha: ArrayLike, bits: int) -> Any:
@@ -103,7 +100,7 @@ def grad_alpha(x: ArrayLike, alpha: ArrayLike, bits: int) -> Any:
     >>> grad_alpha([-1.0, 1.25, 3.0], 3.0, 2).tolist()
     [0.0, -0.08333333333333333, 1.0]
     """
-    steps = np.array([2.0 ** require_bits(bits) - 1])
+    steps = 2.0 ** require_bits(bits) - 1
 
     def kernel(x: Block, alpha: Block, narrow: bool) -> Block:
         _, remainder, scaled = _nearest_level(x, alpha, steps)
@@ -172,15 +169,20 @@ def _or_nan(holds: Any, *arguments: NDArray[Any]) -> Any:
     return values[()]
 
 
-def _nearest_level(x: Block, alpha: Block, steps: Block) -> tuple[Block, Block, Block]:
+def _decided(steps: float, dtype: DTypeLike) -> float:
+    """The distance from a level within which its place, rounded a few times, leaves no doubt that it is the nearest."""
+    return 0.5 - steps * _ROUNDINGS * float(np.finfo(dtype).eps)
+
+
+def _nearest_level(x: Block, alpha: Block, steps: float) -> tuple[Block, Block, Block]:
     """The level q nearest to the clipped x, and ``q alpha - n x`` and alpha, both divided by a power of two."""
     mantissa, exponent = np.frexp(alpha)
     alpha_scaled = np.ldexp(mantissa, _ROOM)
     x = np.ldexp(np.clip(x, 0.0, alpha), _ROOM - exponent)
-    product, rounding = two_product(x, steps)
+    product, rounding = two_product(x, np.array([steps]))
     level = np.rint(product / alpha_scaled)
     high, low = _remainder(level, alpha_scaled, product, rounding)
-    doubtful = np.abs(high) > (0.5 - steps * _ROUNDINGS) * alpha_scaled
+    doubtful = np.abs(high) > _decided(steps, np.float64) * alpha_scaled
     if doubtful.any():
         at = np.flatnonzero(doubtful)
         alpha_there = np.broadcast_to(alpha_scaled, x.shape)[at]

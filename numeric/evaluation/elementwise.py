@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 Block = NDArray[np.float64]
 
@@ -38,8 +38,10 @@ def blockwise(kernel: Callable[..., Any], *arguments: NDArray[Any], outputs: int
     return blockwise_into(writing, *arguments, outputs=outputs)
 
 
-def blockwise_into(kernel: Callable[..., None], *arguments: NDArray[Any], outputs: int = 1) -> Any:
-    """The same with a kernel that writes to the arrays of its keyword ``out``, which have the arguments' type."""
+def blockwise_into(
+    kernel: Callable[..., Any], *arguments: NDArray[Any], outputs: int = 1, of: DTypeLike = np.float64
+) -> Any:
+    """The same with a kernel of blocks of some type that writes to the arrays in ``out``, of the arguments' type."""
     shape = np.broadcast_shapes(*[argument.shape for argument in arguments])
     results = [np.empty(shape, arguments[0].dtype) for _ in range(outputs)]
     count, narrow = len(arguments), arguments[0].dtype == np.float32
@@ -48,7 +50,7 @@ def blockwise_into(kernel: Callable[..., None], *arguments: NDArray[Any], output
         [*arguments, *results],
         flags=["external_loop", "buffered", "zerosize_ok"],
         op_flags=access,
-        op_dtypes=[np.float64] * count + [arguments[0].dtype] * outputs,
+        op_dtypes=[of] * count + [arguments[0].dtype] * outputs,
         casting="same_kind",
         buffersize=BLOCK,
     )
