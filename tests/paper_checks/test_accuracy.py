@@ -9,7 +9,7 @@ import pytest
 from flint import arb, ctx
 
 from numeric import pact, quantised_weights
-from numeric.evaluation import error_free, scaled_normal, truncated_moments
+from numeric.evaluation import error_free, normal_density, scaled_normal, truncated_moments
 from paper_checks.accuracy import Subject, in_balls, mills, mu, subjects, ulps, worst
 
 POINTS = 1200
@@ -60,9 +60,19 @@ def test_a_rounded_quotient_is_noticed(monkeypatch: pytest.MonkeyPatch, name: st
     assert not worst(subject(name), POINTS, np.dtype(np.float64)).holds
 
 
-def test_products_with_all_digits_of_the_deviation_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scaled_normal, "upper_half", lambda x, out: np.add(x, 0.0, out=out))
-    assert not worst(subject("relu.mean"), POINTS, np.dtype(np.float64)).holds
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        (scaled_normal, "relu.mean"),
+        (normal_density, "relu.gate_probability_gradient in mu"),
+        (normal_density, "relu.gate_probability_gradient in sigma"),
+    ],
+)
+def test_products_with_all_digits_of_the_deviation_are_noticed(
+    monkeypatch: pytest.MonkeyPatch, module: Any, name: str
+) -> None:
+    monkeypatch.setattr(module, "upper_half", lambda x, out: np.add(x, 0.0, out=out))
+    assert not worst(subject(name), POINTS, np.dtype(np.float64)).holds
 
 
 def test_errors_are_counted_in_spacings() -> None:
