@@ -49,8 +49,10 @@ __all__ = ["Forward", "Gradients", "SecondGradients", "backward", "double_backwa
 Floats: TypeAlias = NDArray[Any]
 Doubles: TypeAlias = NDArray[np.float64]
 
-_ROWS = 32  # rows of a block, which are summed in the precision of the input
-_ROW_BYTES = 16384  # of a row of a block, if there are so many channels: a few blocks stay in the cache
+_ROWS = 32  # which are summed in the precision of the input
+_BLOCK = 4 * _ROWS  # rows of a block, if there are so many
+_ROW_BYTES = 16384  # of a row of a block, if there are so many channels: a few rows stay in the first cache
+_FILLED_BYTES = 8192  # up to which samples are laid side by side where there are fewer
 _HELD = 1 << 21  # bytes of a panel that is copied, at most
 _SMALLEST = 1e-24  # in float32, squares of deviations of a smaller variance lose digits
 _TINY = 2.0**-90  # in float32, a smaller mean of products may be one of numbers that have underflowed
@@ -342,8 +344,8 @@ class _Panel:
 
     def moments(self, *pairs: tuple[int, int]) -> _Moments:
         """Means of the arrays, and of the products of pairs of them."""
-        first = self.room.sum(self.x[0]).reshape(-1, self.width).astype(np.float64)
-        estimate: Floats = _sum_in_pairs(first) / (len(self.x[0]) * len(first))
+        first = self.room.sum(self.x[0][:_ROWS]).reshape(-1, self.width).astype(np.float64)
+        estimate: Floats = _sum_in_pairs(first) / (len(self.x[0][:_ROWS]) * len(first))
         smallest = np.full(self.width, np.inf)
         while True:
             estimate = estimate.astype(self.room.dtype)
@@ -365,12 +367,13 @@ class _Panel:
 
     def _means(self, centre: Floats, pairs: Sequence[tuple[int, int]]) -> tuple[list[Doubles], list[Doubles]]:
         """Means of the deviations, their squares and the products; and of g and v."""
-        room, lanes = self.room, self.room.lanes
-        sums = np.zeros((len(self.x) * lanes, len(self.arrays) + len(pairs), self.width))
+        room = self.room
+        counts = [-(-len(x) // _ROWS) * x.shape[1] // self.width for x in self.x]
+        sums = np.zeros((sum(counts), len(self.arrays) + len(pairs), self.width))
         wide = room.wide(centre)
         for index, x in enumerate(self.x):
             width = x.shape[1]
-            to = sums[index * lanes : index * lanes + width // self.width]
+            to = sums[sum(counts[:index]) :][: counts[index]]
             blocks = [array[index] for array in self.arrays]
             np.subtract(x, wide[:width], out=blocks[0])
             for number, (one, other) in enumerate(pairs):
@@ -407,30 +410,41 @@ class _Panel:
 class _Room:
     """Memory for one block, and how panels are cut into blocks.
 
-    A block has at most 32 rows; in each, as many samples lie side by side as there are lanes.
+    A block has _BLOCK rows, or at most _ROWS; in each, as many samples lie side by side as there are lanes.
     """
 
     def __init__(self, samples: int, width: int, lanes: int, dtype: np.dtype[Any]) -> None:
         self.lanes, self.dtype = lanes, dtype
-        height, row = min(_ROWS, max(samples // lanes, lanes)), lanes * width
-        self.ones, self.row = np.ones(height, dtype), np.empty(row, dtype)
+        height, row = min(_BLOCK, max(samples // lanes, lanes)), lanes * width
+        self.ones, self.sums = np.ones(_ROWS, dtype), np.empty(-(-height // _ROWS) * row, dtype)
         self.scratch = aligned((height, row), dtype)
 
     def blocks(self, array: Floats) -> list[Floats]:
         """Blocks of rows; the last one has the samples that do not fill a row, one in each."""
         whole = len(array) - len(array) % self.lanes
         rows = array[:whole].reshape(-1, self.lanes * array.shape[1]) if self.lanes > 1 else array
-        rest = array[whole:]
-        return [part[k : k + _ROWS] for part in (rows, rest) for k in range(0, len(part), _ROWS)]
+        high = len(rows) - len(rows) % _BLOCK
+        return [
+            part[k : k + height]
+            for part, height in ((rows[:high], _BLOCK), (rows[high:], _ROWS), (array[whole:], _ROWS))
+            for k in range(0, len(part), height)
+        ]
 
     def sum(self, block: Floats) -> Floats:
-        """The sum of the rows; the memory is used again by the next sum."""
-        rows, width = block.shape
-        return np.dot(self.ones[:rows], block, out=self.row[:width])
+        """Sums of at most _ROWS rows each; the memory is used again by the next sums."""
+        parts, sums = self._parts(block)
+        return np.matmul(self.ones[: parts.shape[1]], parts, out=sums)
 
     def sum_of_products(self, one: Floats, other: Floats) -> Floats:
-        """The sum over the rows of the products; the memory is used again by the next sum."""
-        return np.einsum("ij,ij->j", one, other, out=self.row[: one.shape[1]])
+        """Sums of the products over at most _ROWS rows each; the memory is used again by the next sums."""
+        parts, sums = self._parts(one)
+        return np.einsum("kij,kij->kj", parts, other.reshape(parts.shape), out=sums)
+
+    def _parts(self, block: Floats) -> tuple[Floats, Floats]:
+        """The rows that are summed together, and memory for their sums."""
+        rows, width = block.shape
+        parts = block.reshape(-1, min(rows, _ROWS), width)
+        return parts, self.sums[: len(parts) * width].reshape(-1, width)
 
     def wide(self, vector: Doubles) -> Floats:
         """A number for each channel, once for each lane."""
@@ -442,9 +456,8 @@ def _panels(inputs: Sequence[Floats], results: Sequence[Floats]) -> Iterator[tup
     """The channels in panels. Those of a wide batch are copied in and out, if the cache then holds them."""
     samples, channels = inputs[0].shape
     dtype = inputs[0].dtype
-    full = _ROW_BYTES // dtype.itemsize
-    width = min(max(channels, 1), full)
-    lanes = max(1, min(samples, full // max(channels, 1)))
+    width = min(max(channels, 1), _ROW_BYTES // dtype.itemsize)
+    lanes = max(1, min(samples, _FILLED_BYTES // dtype.itemsize // max(channels, 1)))
     room = _Room(samples, width, lanes, dtype)
     held = width < channels and samples * width * dtype.itemsize <= _HELD
     buffers = [aligned((samples * width,), dtype) for _ in (*inputs[1:], *results)] if held else []
