@@ -344,8 +344,8 @@ class _Panel:
 
     def moments(self, *pairs: tuple[int, int]) -> _Moments:
         """Means of the arrays, and of the products of pairs of them."""
-        first = self.room.sum(self.x[0][:_ROWS]).reshape(-1, self.width).astype(np.float64)
-        estimate: Floats = _sum_in_pairs(first) / (len(self.x[0][:_ROWS]) * len(first))
+        first = self.room.sum(self.x[0]).reshape(-1, self.width).astype(np.float64)
+        estimate: Floats = _sum_in_pairs(first) / (self.x[0].size // self.width)
         smallest = np.full(self.width, np.inf)
         while True:
             estimate = estimate.astype(self.room.dtype)

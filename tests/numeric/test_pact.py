@@ -31,21 +31,32 @@ def test_the_kinks_and_conventions_in_which_implementations_differ() -> None:
     assert pact.grad_alpha_original(x, 3.0).tolist() == [0, 0, 1, 1]
     assert pact.grad_input(x, 3.0).tolist() == [0, 1, 0, 0]
     assert pact.quantised([0.5, 1.5, 2.5], 3.0, 2).tolist() == [0, 2, 2]  # half to even
-    assert pact.grad_alpha(1.25, 3.0, 2) == pytest.approx(1 / 3 - 1.25 / 3, rel=4 * ULP)  # calibrated
+    assert pact.grad_alpha(1.25, 3.0, 2) == pytest.approx(1 / 3 - 1.25 / 3, rel=4 * ULP, abs=0)  # calibrated
     assert pact.quantised(1.0, 3.0, 1) == 0  # 2^b - 1 steps: one
 
 
-@given(st.floats(-0.2, 1.2), levels, bits_up_to_32)
-def test_the_nearest_level_exactly(u: float, alpha: float, bits: int) -> None:
-    x, steps = u * alpha, 2**bits - 1
-    place = min(max(Fraction(x), Fraction(0)), Fraction(alpha)) * steps / Fraction(alpha)
+@given(st.floats(-0.2, 1.2), levels, bits_up_to_32, st.sampled_from([np.float64, np.float32]))
+def test_the_nearest_level_exactly(u: float, alpha: float, bits: int, dtype: type) -> None:
+    steps, ulp = 2**bits - 1, float(np.finfo(dtype).eps)
+    x, alpha = dtype(u * alpha), dtype(alpha)
+    exact_x, exact_alpha = Fraction(float(x)), Fraction(float(alpha))
+    place = min(max(exact_x, Fraction(0)), exact_alpha) * steps / exact_alpha
     level = round(place)
-    assert pact.quantised(x, alpha, bits) == pytest.approx(
-        float(Fraction(alpha) * level / steps), rel=2 * ULP
-    )
+    expected = float(exact_alpha * level / steps)
+    assert float(pact.quantised(x, alpha, bits)) == pytest.approx(expected, rel=2 * ulp, abs=0)
     if 0 <= x < alpha:
-        gradient = (level - place) / steps
-        assert pact.grad_alpha(x, alpha, bits) == pytest.approx(float(gradient), rel=4 * ULP)
+        gradient = float((level - place) / steps)
+        assert float(pact.grad_alpha(x, alpha, bits)) == pytest.approx(gradient, rel=4 * ulp, abs=0)
+
+
+@given(st.integers(0, 2**14), st.sampled_from([-1, 0, 1]), st.integers(1, 16))
+def test_in_float32_places_next_to_a_tie_are_decided(k: int, side: int, bits: int) -> None:
+    steps, alpha = 2**bits - 1, np.float32(1.7)
+    x = np.float32(float(alpha) * (2 * (k % steps) + 1) / (2 * steps))
+    x = np.nextafter(x, np.float32(side * np.inf)) if side else x
+    level = round(Fraction(float(x)) * steps / Fraction(float(alpha)))
+    expected = float(Fraction(float(alpha)) * level / steps)
+    assert float(pact.quantised(x, alpha, bits)) == pytest.approx(expected, rel=2.0**-22, abs=0)
 
 
 @given(st.integers(0, 2**20), st.integers(1, 2**20), st.integers(1, 12))
@@ -55,8 +66,8 @@ def test_ties_go_to_the_even_level(k: int, unit: int, bits: int) -> None:
     k = k % steps
     x = float((2 * k + 1) * unit)  # half-way between the levels k and k + 1
     even = k + k % 2
-    assert pact.quantised(x, alpha, bits) == pytest.approx(2.0 * even * unit, rel=2 * ULP)
-    assert pact.grad_alpha(x, alpha, bits) == pytest.approx((even - k - 0.5) / steps, rel=4 * ULP)
+    assert pact.quantised(x, alpha, bits) == pytest.approx(2.0 * even * unit, rel=2 * ULP, abs=0)
+    assert pact.grad_alpha(x, alpha, bits) == pytest.approx((even - k - 0.5) / steps, rel=4 * ULP, abs=0)
 
 
 @given(st.integers(2, 2**50), st.integers(1, 8), st.sampled_from([-1, 1]))
@@ -71,7 +82,7 @@ def test_next_to_a_tie_the_nearer_level_wins(unit: int, bits: int, side: int) ->
         nearer = k + (side > 0)
         if x < alpha:
             expected = float(Fraction(alpha) * nearer / steps)
-            assert pact.quantised(x, alpha, bits) == pytest.approx(expected, rel=2 * ULP)
+            assert pact.quantised(x, alpha, bits) == pytest.approx(expected, rel=2 * ULP, abs=0)
             assert np.sign(pact.grad_alpha(x, alpha, bits)) == side
 
 
@@ -103,7 +114,7 @@ def test_subnormal_levels() -> None:
     x, alpha, steps = 1e300, 1.7e308, 2**32 - 1
     place = Fraction(x) / Fraction(alpha)
     gradient = Fraction(round(steps * place), steps) - place
-    assert pact.grad_alpha(x, alpha, 32) == pytest.approx(float(gradient), rel=4 * ULP)
+    assert pact.grad_alpha(x, alpha, 32) == pytest.approx(float(gradient), rel=4 * ULP, abs=0)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -35,22 +35,26 @@ def test_the_variance_is_that_of_the_rounded_weights(sigma: float, clip: float, 
         for low, high in zip(cuts, ends, strict=True)
         if low < 30 * sigma
     )
-    assert quantised_weights.variance(sigma, clip, bits, "gaussian") == pytest.approx(2 * total, rel=1e-10)
+    assert quantised_weights.variance(sigma, clip, bits, "gaussian") == pytest.approx(
+        2 * total, rel=1e-10, abs=0
+    )
 
 
 @pytest.mark.parametrize("law", LAWS)
 def test_special_values(law: str) -> None:
     assert quantised_weights.variance(0.3, 2.0, 1, law) == 4.0  # 2 levels, -clip and clip, and none at 0
     assert quantised_weights.variance(1e-9, 3.0, 2, law) == pytest.approx(
-        1.0, rel=1e-15
+        1.0, rel=1e-15, abs=0
     )  # the innermost: 1/n
-    assert quantised_weights.variance(1e9, 3.0, 2, law) == pytest.approx(9.0, rel=1e-8)  # the outermost: clip
+    assert quantised_weights.variance(1e9, 3.0, 2, law) == pytest.approx(
+        9.0, rel=1e-8, abs=0
+    )  # the outermost: clip
 
 
 def test_many_bits_add_the_variance_of_rounding() -> None:
     step = 24 / (2**10 - 1)
     expected = 1 + step**2 / 12  # Sheppard: up to terms that vanish with the density's Fourier transform
-    assert quantised_weights.variance(1.0, 12.0, 10, "gaussian") == pytest.approx(expected, rel=1e-14)
+    assert quantised_weights.variance(1.0, 12.0, 10, "gaussian") == pytest.approx(expected, rel=1e-14, abs=0)
 
 
 @given(st.floats(1e-2, 1e2), st.floats(1e-2, 1e2), st.integers(1, 5), st.sampled_from(LAWS))
@@ -95,7 +99,7 @@ def test_arguments_broadcast(shapes: tuple[tuple[int, ...], ...], bits: int, dis
     assert found.shape == both[0].shape
     pairs = list(zip(*(array.ravel()[-9:] for array in both), strict=True))
     alone = [quantised_weights.variance(*pair, bits, distribution) for pair in pairs]
-    assert found.ravel()[-9:].tolist() == pytest.approx(alone, rel=1e-14)
+    assert found.ravel()[-9:].tolist() == pytest.approx(alone, rel=1e-14, abs=0)
 
 
 def test_nan_stays_nan_where_sigma_does_not_matter() -> None:

@@ -39,11 +39,11 @@ def test_tables_do_not_depend_on_the_precision_of_decimals_elsewhere() -> None:
 def test_special_values_in_which_rival_conventions_differ() -> None:
     assert relu.gate_probability(0.0) == 0.5
     assert relu.second_moment(0.0, 2.0) == 2.0  # sigma is a standard deviation, not a variance
-    assert relu.variance(0.0) == pytest.approx((1 - 1 / pi) / 2, rel=ULP)
+    assert relu.variance(0.0) == pytest.approx((1 - 1 / pi) / 2, rel=ULP, abs=0)
     assert relu.c2(2.0, 0.0) == relu.c2(-2.0, 0.0) == 0.5  # over gamma^2; |gamma|
     assert relu.c1(-1.0, 1.0) == relu.gate_probability(1.0)
-    assert relu.ratio(0.0) == pytest.approx(1.0, rel=ULP)
-    assert relu.ratio_variance(0.0) == pytest.approx(pi / (pi - 1), rel=ULP)
+    assert relu.ratio(0.0) == pytest.approx(1.0, rel=ULP, abs=0)
+    assert relu.ratio_variance(0.0) == pytest.approx(pi / (pi - 1), rel=ULP, abs=0)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -86,13 +86,13 @@ def test_no_step_at_the_seams_of_the_pieces(function: Callable[..., Any]) -> Non
 def test_open_and_closed_side_together(mu: float, sigma: float) -> None:
     a = mu / sigma
     assert relu.gate_probability(mu, sigma) + relu.gate_probability(-mu, sigma) == pytest.approx(
-        1, rel=4 * ULP
+        1, rel=4 * ULP, abs=0
     )
     gap = relu.mean(mu, sigma) - relu.mean(-mu, sigma)
     assert gap == pytest.approx(mu, rel=0, abs=8 * ULP * (abs(mu) + sigma))
     both = relu.second_moment(mu, sigma) + relu.second_moment(-mu, sigma)
-    assert both == pytest.approx(mu**2 + sigma**2, rel=8 * ULP)
-    assert relu.c2(sigma, mu) + relu.c2(sigma, -mu) == pytest.approx(1 + a * a, rel=8 * ULP)
+    assert both == pytest.approx(mu**2 + sigma**2, rel=8 * ULP, abs=0)
+    assert relu.c2(sigma, mu) + relu.c2(sigma, -mu) == pytest.approx(1 + a * a, rel=8 * ULP, abs=0)
 
 
 @given(shifts, scales, st.integers(-300, 300))
@@ -126,7 +126,7 @@ def test_bounds_hold_at_any_double(mu: float, sigma: float) -> None:
     assert mean >= max(0.0, mu)
     assert second >= 0
     assert variance >= 0
-    assert variance <= second or variance == pytest.approx(second, rel=8 * ULP)
+    assert variance <= second or variance == pytest.approx(second, rel=8 * ULP, abs=0)
     assert all(np.isfinite(g) or np.isinf(g) for f in GRADIENTS for g in f(mu, sigma))
 
 
@@ -208,12 +208,17 @@ def test_what_stands_beside_changes_the_last_digits_at_most(
     assert np.isnan(found).any() == np.isnan(a)
 
 
+@pytest.mark.parametrize("mu", [1.0, 0.0, np.inf, np.nan, [], [np.nan, 1.0]])
 @pytest.mark.parametrize("sigma", [0.0, -0.5, np.inf, [1.0, -0.5]])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("function", [*MOMENTS, *GRADIENTS])
-def test_a_bad_standard_deviation_is_named(function: Callable[..., Any], sigma: Any) -> None:
+def test_a_bad_standard_deviation_is_named(
+    function: Callable[..., Any], dtype: type, sigma: Any, mu: Any
+) -> None:
     wrong = float(np.min(sigma)) if np.isfinite(sigma).all() else np.inf
+    sigmas = np.asarray(sigma, dtype) if np.shape(mu) != (0,) else np.asarray(sigma, dtype)[..., None]
     with pytest.raises(ValueError, match=f"sigma must be positive and finite, got {wrong}"):
-        function(1.0, sigma)
+        function(np.asarray(mu, dtype), sigmas)
 
 
 def test_other_bad_arguments_are_named() -> None:

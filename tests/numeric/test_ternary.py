@@ -24,8 +24,10 @@ scales = st.floats(1e-3, 1e3)
 def test_special_values() -> None:
     assert [ternary.p_plus(0.0, 0.3, law) for law in LAWS] == [0.5] * 3
     assert ternary.variance_at_ratio(0.7, "uniform") == 0.65
-    assert ternary.mean_abs(1.0, "gaussian") == pytest.approx(sqrt(2 / pi), rel=ULP)
-    assert ternary.mean_abs(2.0, "uniform") == pytest.approx(sqrt(3), rel=ULP)  # sigma is no half width
+    assert ternary.mean_abs(1.0, "gaussian") == pytest.approx(sqrt(2 / pi), rel=ULP, abs=0)
+    assert ternary.mean_abs(2.0, "uniform") == pytest.approx(
+        sqrt(3), rel=ULP, abs=0
+    )  # sigma is no half width
     assert ternary.binary_error(2.0, "laplace") == 2.0
 
 
@@ -42,11 +44,11 @@ def test_no_weight_survives_an_infinite_threshold(law: str, dtype: type[np.float
 def test_uniform_weights_next_to_the_end_of_the_support() -> None:
     # delta^2 = 3 sigma^2 - 2 in integers, so that P = 2/(2 h (h + delta)) = 1/(6 sigma^2), nearly
     sigma, delta = 1, 1
-    while 2 * sigma + delta < 2**53:
+    while 3 * sigma + 2 * delta < 2**53:
         sigma, delta = 2 * sigma + delta, 3 * sigma + 2 * delta
     assert 3 * sigma**2 - delta**2 == 2
     assert ternary.p_plus(float(delta), float(sigma), "uniform") == pytest.approx(
-        1 / (6 * sigma**2), rel=4 * ULP
+        1 / (6 * sigma**2), rel=4 * ULP, abs=0
     )
     assert ternary.p_plus(np.nextafter(float(delta), np.inf), float(sigma), "uniform") == 0
 
@@ -60,7 +62,7 @@ def test_no_uniform_weight_survives_beyond_the_support() -> None:
 @given(thresholds, scales, laws)
 def test_shares_add_up_to_one(delta: float, sigma: float, law: str) -> None:
     both = ternary.variance(delta, sigma, law) + ternary.p_zero(delta, sigma, law)
-    assert both == pytest.approx(1, rel=4 * ULP)
+    assert both == pytest.approx(1, rel=4 * ULP, abs=0)
 
 
 @given(st.floats(0, 30), scales, laws)
@@ -118,8 +120,8 @@ def test_the_end_of_the_uniform_law_next_to_a_double(shape: tuple[int, ...]) -> 
     width = 3**0.5 * sigma
     exact = 2 / (2 * width * (width + delta))  # since (width - delta)(width + delta) = 2
     found = ternary.p_plus(delta, np.full(shape, sigma), "uniform")
-    assert found == pytest.approx(np.full(shape, exact), rel=4 * np.finfo(float).eps)
-    assert ternary.p_plus(np.full(shape, delta), sigma, "uniform") == pytest.approx(found, rel=1e-15)
+    assert found == pytest.approx(np.full(shape, exact), rel=4 * np.finfo(float).eps, abs=0)
+    assert ternary.p_plus(np.full(shape, delta), sigma, "uniform") == pytest.approx(found, rel=1e-15, abs=0)
 
 
 def test_bad_arguments_are_named_wherever_they_stand() -> None:

@@ -22,7 +22,7 @@ def test_complex_steps_agree_with_finite_differences() -> None:
         up, down = X.astype(np.longdouble), X.astype(np.longdouble)
         up[index] += h
         down[index] -= h
-        assert float((loss(up) - loss(down)) / (2 * h)) == pytest.approx(measured[index], rel=1e-9)
+        assert float((loss(up) - loss(down)) / (2 * h)) == pytest.approx(measured[index], rel=1e-9, abs=0)
 
 
 def test_input_gradient_sums_to_zero_and_is_orthogonal_to_xhat_only_without_eps() -> None:
@@ -33,7 +33,9 @@ def test_input_gradient_sums_to_zero_and_is_orthogonal_to_xhat_only_without_eps(
 
 def test_the_variance_does_not_move_with_the_mean_to_first_order() -> None:
     direct = batchnorm.grad_mean_direct(X, G, 1.3, 0.1)
-    assert direct == pytest.approx(float(batchnorm.gradients(X, G, 1.3, 0.0, 0.1)["grad_mean"]), rel=1e-13)
+    assert direct == pytest.approx(
+        float(batchnorm.gradients(X, G, 1.3, 0.0, 0.1)["grad_mean"]), rel=1e-13, abs=0
+    )
 
 
 def test_rank_of_the_jacobian_with_and_without_eps() -> None:
@@ -45,7 +47,7 @@ def test_rank_of_the_jacobian_with_and_without_eps() -> None:
 @pytest.mark.parametrize("bits", [1, 2, 4])
 def test_calibrated_and_original_gradient_differ_by_at_most_half_a_step(bits: int) -> None:
     bound = 0.5 / (2**bits - 1)
-    assert pact.largest_difference(0.7, bits) == pytest.approx(bound, rel=1e-9)
+    assert pact.largest_difference(0.7, bits) == pytest.approx(bound, rel=1e-9, abs=0)
 
 
 def test_both_sides_of_the_clipping_level() -> None:
