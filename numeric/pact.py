@@ -62,11 +62,13 @@ def quantised(x: ArrayLike, alpha: ArrayLike, bits: int) -> Any:
     """
     steps = 2.0 ** require_bits(bits) - 1
 
-    def kernel(x: NDArray[Any], alpha: NDArray[Any], narrow: bool, out: Any = (None,)) -> NDArray[Any]:
-        place: NDArray[Any] = np.clip(x, 0.0, alpha)
+    def kernel(x: NDArray[Any], alpha: NDArray[Any], narrow: bool, out: Any = None) -> NDArray[Any]:
+        shape = np.broadcast_shapes(x.shape, alpha.shape)
+        level: NDArray[Any] = np.empty(shape, x.dtype) if out is None else out[0]
+        place = np.clip(x, 0.0, alpha, out=np.empty_like(level))
         place /= alpha
         place *= steps
-        level: NDArray[Any] = np.rint(place, out=out[0])
+        np.rint(place, out=level)
         place -= level
         decided = _decided(steps, place.dtype)
         if not (place.min() >= -decided and place.max() <= decided):

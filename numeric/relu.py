@@ -20,8 +20,8 @@ Evaluation: these forms cancel where a < 0, and the variance where a > 0, so tha
 
 Arguments broadcast; float32 stays float32. NaN gives NaN, and mu may be infinite. A standard deviation that is not
 positive and finite is refused with ValueError. The errors stated are the largest that ``benchmarks/accuracy.py`` found
-on its grids, rounded up; a search for bad luck among moderate numbers found no more. Within the errors a value may
-depend on what stands beside it in an array.
+on its grids, rounded up; a search for bad luck among moderate numbers found no more, but where that is said. Within the
+errors a value may depend on what stands beside it in an array.
 """
 
 from __future__ import annotations
@@ -136,7 +136,8 @@ def variance(mu: ArrayLike, sigma: ArrayLike = 1.0) -> Any:
 def gate_probability_gradient(mu: ArrayLike, sigma: ArrayLike = 1.0) -> tuple[Any, Any]:
     """Derivatives of :func:`gate_probability` in mu and in sigma.
 
-    Error: at most 4 ulp (float32: 0.51).
+    Error: at most 4 ulp (float32: 0.51); in sigma a search among the worst roundings of each step found 4.4, where a is
+    just below 4, 8, 16 and 32 in size.
 
     Parameters
     ----------

@@ -4,6 +4,8 @@ An interrupt while the rest is still being imported, a request to end, and close
 that takes time is imported before.
 """
 
+from __future__ import annotations
+
 import os
 import signal
 import sys
@@ -21,11 +23,23 @@ class Interrupted(KeyboardInterrupt):
 
 def interrupt(signal_number: int, frame: FrameType | None) -> NoReturn:
     """Raise `Interrupted`: what Ctrl-C and a request to end do, which ends workers and keeps draws."""
-    raise Interrupted
+    raise Interrupted(signal_number)
+
+
+def once_more(ignored: sys.UnraisableHookArgs) -> None:
+    """Give a signal again a moment later when it came where no exception gets out, as when an object is finalised."""
+    if isinstance(ignored.exc_value, Interrupted):
+        from threading import Timer, get_ident
+
+        Timer(0.01, signal.pthread_kill, (get_ident(), *ignored.exc_value.args)).start()
+    else:
+        sys.__unraisablehook__(ignored)
 
 
 def main() -> int:
     """Run the command in this process and return its exit status, that of `paper_checks.command_line.main`."""
+    if hasattr(signal, "pthread_kill"):  # POSIX
+        sys.unraisablehook = once_more
     try:
         for request_to_end in (signal.SIGINT, signal.SIGTERM):
             if signal.getsignal(request_to_end) is not signal.SIG_IGN:  # as in the background of a shell

@@ -123,6 +123,8 @@ def test_shapes_and_types(function: Callable[..., Any]) -> None:
     assert function(x, np.full((5, 1, 1), 2.0)).shape == (5, 3, 4)
     assert function(1.0, np.array([2.0, 3.0])).shape == (2,)
     assert function(x.T, 3.0).tolist() == function(x, 3.0).T.tolist()
+    constant = np.broadcast_to(0.5, (7,))
+    assert function(constant, np.broadcast_to(3.0, (7,))).tolist() == [function(0.5, 3.0)] * 7
     assert function([], 1.0).shape == (0,)
     assert np.shape(function(0.5, 1.0)) == ()
     assert function(x.astype(np.float32), 3.0).dtype == np.float32

@@ -109,6 +109,30 @@ def test_interrupt_ends_everything_without_debris(
     assert list(tmp_path.iterdir()) == []
 
 
+FINALISED = """
+import signal, sys, time, types, weakref
+from paper_checks.__main__ import main
+
+class Something: pass
+
+def command():
+    something = Something()
+    watch = weakref.ref(something, lambda _: signal.raise_signal(signal.SIGTERM))
+    del something
+    time.sleep(20)
+
+module = sys.modules["paper_checks.command_line"] = types.ModuleType("paper_checks.command_line")
+module.main = command
+sys.exit(main())
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_interrupt_where_no_exception_gets_out_is_not_lost() -> None:
+    done = subprocess.run([sys.executable, "-c", FINALISED], capture_output=True, check=False, timeout=15)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"normquant: interrupted\n")
+
+
 @pytest.mark.parametrize("as_error_of_an_extension", [False, True])
 def test_interrupt_while_importing_leaves_no_traceback(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, as_error_of_an_extension: bool
@@ -121,6 +145,7 @@ def test_interrupt_while_importing_leaves_no_traceback(
 
     monkeypatch.setitem(sys.modules, "paper_checks.command_line", Interrupted("interrupted"))
     monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
     assert process_main() == 130
     assert capsys.readouterr().err == "normquant: interrupted\n"
 
