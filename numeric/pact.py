@@ -39,6 +39,8 @@ _ROUNDINGS = 2
 """Spacings of 1: two roundings of a quotient of at most 1 take half as much."""
 _FEW_DOUBTFUL = 16
 """Bits up to which few places between the levels are in doubt when they are computed in float32."""
+_MODERATE = 2.0**80
+"""The number of steps over such a clipping level neither over- nor underflows, in float32 either."""
 _ROOM = 500
 """Alpha is brought to about 2^500, so that the smallest quotient x/alpha stays normal on the way."""
 
@@ -66,8 +68,11 @@ def quantised(x: ArrayLike, alpha: ArrayLike, bits: int) -> Any:
         shape = np.broadcast_shapes(x.shape, alpha.shape)
         level: NDArray[Any] = np.empty(shape, x.dtype) if out is None else out[0]
         place = np.clip(x, 0.0, alpha, out=np.empty_like(level))
-        place /= alpha
-        place *= steps
+        if alpha.size == 1 and 1 / _MODERATE < alpha[0] < _MODERATE:
+            place *= steps / alpha
+        else:
+            place /= alpha
+            place *= steps
         np.rint(place, out=level)
         place -= level
         decided = _decided(steps, place.dtype)
