@@ -191,7 +191,7 @@ class _Sums:
         lane = math.gcd(self.size, LANE)
         in_lanes = room.reshape(2, self.statistics, -1, lane)
         self.values, self.squared_values = in_lanes
-        self.by_lane = in_lanes.transpose(1, 2, 0, 3)
+        self.values_by_lane, self.by_lane = self.values[:, :, None], in_lanes.transpose(1, 2, 0, 3)
         self.ones = np.ones(lane)
         self.pairs = [(i, j) for i in range(self.statistics) for j in range(i)]
         self.blocks, self.draws, self.added = blocks, blocks * block, 0
@@ -200,6 +200,7 @@ class _Sums:
         self.second_and_third = np.empty((parts, self.statistics, lanes, 2))
         self.fourth = np.empty((parts, self.statistics, lanes))
         self.products = np.empty((parts, len(self.pairs), lanes))
+        self.of_parts = list(zip(self.first, self.second_and_third, self.fourth, strict=True))
         self.centres = np.zeros((parts, self.statistics))
         self.far_from_zero = True
 
@@ -210,10 +211,11 @@ class _Sums:
         if self.far_from_zero:
             self.centres[number] = np.vecdot(self.values, self.ones).sum(axis=1) / self.size
             self.out -= self.centres[number, :, None]
+        first, second_and_third, fourth = self.of_parts[number]
         np.square(self.out, out=self.squares)
-        np.vecdot(self.values, self.ones, out=self.first[number])
-        np.vecdot(self.values[:, :, None], self.by_lane, out=self.second_and_third[number])
-        np.vecdot(self.squared_values, self.squared_values, out=self.fourth[number])
+        np.vecdot(self.values, self.ones, out=first)
+        np.vecdot(self.values_by_lane, self.by_lane, out=second_and_third)
+        np.vecdot(self.squared_values, self.squared_values, out=fourth)
         for pair, (i, j) in enumerate(self.pairs):
             np.vecdot(self.values[i], self.values[j], out=self.products[number, pair])
         if self.added == CENTRED:
