@@ -4,8 +4,10 @@ The two take turns in one process; of each the shortest processor time is kept, 
 changes. Standard deviations are from 1/2 to 2; "mixed", from 1/10, with some far shift ratios in every block; "wide",
 from a thousandth to a thousand.
 Exits with 1 when a fast value takes more than twice the time of the plain SciPy expression. The shares of the
-uniform and the Laplace law are in SciPy those of `scipy.stats`. What is one multiplication, division or exponential
-in bare NumPy is compared with that too, but without a target: to read arguments and check them takes as long.
+uniform and the Laplace law are in SciPy those of `scipy.stats`; the gradient of the gate, which is a density, is
+compared with that and with the exponential in bare NumPy, a harder target. What is one multiplication, division or
+exponential in bare NumPy is compared with that too, but without a target: to read arguments and check them takes as
+long.
 """
 
 import sys
@@ -63,6 +65,12 @@ def plain_gate_gradient(mu: Any, sigma: Any) -> Any:
     a = mu / sigma
     density = phi(a) / sigma
     return density, -a * density
+
+
+def gate_gradient_of_scipy(mu: Any, sigma: Any) -> Any:
+    """The same with SciPy's density."""
+    density = stats.norm.pdf(mu, scale=sigma)
+    return density, -mu / sigma * density
 
 
 def plain_ratio(a: Any) -> Any:
@@ -125,6 +133,10 @@ def of_two_arrays(mu: Any, sigma: Any) -> Cases:
         "relu.gate_probability_gradient": (
             lambda: relu.gate_probability_gradient(mu, sigma),
             lambda: plain_gate_gradient(mu, sigma),
+        ),
+        "relu.gate_probability_gradient (scipy.stats)": (
+            lambda: relu.gate_probability_gradient(mu, sigma),
+            lambda: gate_gradient_of_scipy(mu, sigma),
         ),
         "relu.variance_gradient": (
             lambda: relu.variance_gradient(mu, sigma),

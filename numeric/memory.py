@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 LINE = 64
 """Bytes of a line of the cache, and of the widest vectors."""
 
-_KEPT = 1 << 24
+_KEPT = 1 << 22
 """Bytes, more than a kernel uses at a time."""
 
 
