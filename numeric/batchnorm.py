@@ -38,6 +38,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import accumulate
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -370,11 +371,11 @@ class _Panel:
         """Means of the deviations, their squares and the products; and of g and v."""
         room = self.room
         counts = [-(-len(x) // _ROWS) * x.shape[1] // self.width for x in self.x]
-        sums = np.zeros((sum(counts), len(self.arrays) + len(pairs), self.width))
+        ends = list(accumulate(counts))
+        sums = np.zeros((ends[-1], len(self.arrays) + len(pairs), self.width))
         wide = room.wide(centre)
-        for index, x in enumerate(self.x):
-            width = x.shape[1]
-            to = sums[sum(counts[:index]) :][: counts[index]]
+        for index, (x, count, end) in enumerate(zip(self.x, counts, ends, strict=True)):
+            width, to = x.shape[1], sums[end - count : end]
             blocks = [array[index] for array in self.arrays]
             np.subtract(x, wide[:width], out=blocks[0])
             for number, (one, other) in enumerate(pairs):
