@@ -177,7 +177,7 @@ def _or_nan(holds: Any, *arguments: NDArray[Any]) -> Any:
 
 
 def _decided(steps: float, dtype: DTypeLike) -> float:
-    """The distance from a level within which its place, rounded a few times, leaves no doubt that it is the nearest."""
+    """The distance from a level within which its place, rounded twice, leaves no doubt that it is the nearest."""
     return 0.5 - steps * _ROUNDINGS * float(np.finfo(dtype).eps)
 
 

@@ -150,9 +150,9 @@ def gate_probability_gradient(mu: ArrayLike, sigma: ArrayLike = 1.0) -> tuple[An
     [0.199471140201, 0.0]
     """
     mu, sigma = real_arrays(mu=mu, sigma=sigma)
-    if 0 in (mu.size, sigma.size):  # no block will be looked at
-        require_positive("sigma", sigma)
     narrow = mu.dtype == np.float32
+    if narrow and mu.size == 0:  # no block will be looked at
+        require_positive("sigma", sigma)
     kernel = _rounded_gate_gradient if narrow else with_numbers(_gate_gradient, mu, sigma)
     in_mu, in_sigma = blockwise_into(kernel, mu, sigma, outputs=2)
     return in_mu, in_sigma

@@ -53,15 +53,17 @@ def main() -> int:
 
         return command()
     except BaseException as error:
-        cause: BaseException | None = error
-        while not isinstance(
-            cause, KeyboardInterrupt
-        ):  # of which an extension being imported makes another error
-            if cause is None:
-                raise
-            cause = cause.__cause__ or cause.__context__
+        if not _comes_from_interrupt(error):
+            raise
         print("normquant: interrupted", file=sys.stderr)
         return 130
+
+
+def _comes_from_interrupt(error: BaseException | None) -> bool:
+    """Whether it is an interrupt, or what an extension made of one while it was being imported."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 if __name__ == "__main__":

@@ -26,7 +26,9 @@ Block = NDArray[np.float64]
 
 _PLACES = 21  # the largest number for which squares have room: below 45 in size, where the density is zero
 _SHIFT = 1.5 * 2.0 ** (52 - _PLACES)  # a sum with it is a multiple of 2^-_PLACES
-_HALF = 0.5 + (39 * 2.0**-_PLACES) ** 2 / 64  # with the linear part of the cubic term, up to n = 39
+_LINEAR = (
+    -0.5 - (39 * 2.0**-_PLACES) ** 2 / 64
+)  # of the series, with what is most like the cubic term up to n = 39
 _NEAR = 32.0  # in size; the density is normal, also over sigma
 _FARTHEST = 1000.0  # where the density is zero over every moderate sigma, and also times n
 _LIFT = 400  # powers of two that keep from underflow what over a moderate sigma is not zero
@@ -59,7 +61,7 @@ def density(mu: Block, sigma: Block, out: Sequence[Block]) -> None:
     left *= rest
     left -= 2 * log_small
     series = np.multiply(left, 1 / 8, out=rest)
-    series -= _HALF
+    series += _LINEAR
     series *= left
     series *= value
     if near:

@@ -107,9 +107,7 @@ class Scaled(NamedTuple):
         return Scaled(self.value / sigma.mantissa, self.exponent + sigma.exponent)
 
     def times_ratio(self, mu: Block, sigma: Scale) -> Block:
-        """The product with ``mu/sigma``, which may itself be too small to be held; beyond some size it is cut off."""
-        if isinstance(sigma.exponent, int):
-            return _ldexp(self.value / sigma.mantissa * mu, -self.exponent)
+        """The product with ``mu/sigma``, a ratio that may be too small to be held; beyond some size it is cut off."""
         far = np.ldexp(FARTHEST, _ROOM)
         ratio = np.clip(np.ldexp(mu, _ROOM - sigma.exponent), -far, far) / sigma.mantissa
         return _ldexp(self.value * ratio, -self.exponent - _ROOM)
