@@ -36,7 +36,7 @@ from numpy.typing import ArrayLike, NDArray
 from numeric.evaluation import truncated_moments
 from numeric.evaluation.arguments import real_arrays, require_nonzero, require_positive
 from numeric.evaluation.elementwise import blockwise, blockwise_into
-from numeric.evaluation.normal_density import density, rounded_density
+from numeric.evaluation.normal_density import Rounded, density, rounded_density
 from numeric.evaluation.scaled_normal import (
     Near,
     Numbers,
@@ -154,7 +154,7 @@ def gate_probability_gradient(mu: ArrayLike, sigma: ArrayLike = 1.0) -> tuple[An
     if narrow and mu.size == 0:  # no block will be looked at
         require_positive("sigma", sigma)
     kernel = _rounded_gate_gradient if narrow else with_numbers(_gate_gradient, mu, sigma)
-    in_mu, in_sigma = blockwise_into(kernel, mu, sigma, outputs=2)
+    in_mu, in_sigma = blockwise_into(kernel, mu, sigma, outputs=2, of=mu.dtype)
     return in_mu, in_sigma
 
 
@@ -359,7 +359,7 @@ _c2 = _Tabulated(truncated_moments.second_moment, 0, lambda mu, sigma: 1 + (mu /
 _c2_variance = _Tabulated(truncated_moments.variance, 0, lambda mu, sigma: np.ones_like(mu))
 
 
-def _rounded_gate_gradient(mu: Block, sigma: Block, narrow: bool, out: Sequence[Any]) -> None:
+def _rounded_gate_gradient(mu: Rounded, sigma: Rounded, narrow: bool, out: Sequence[Rounded]) -> None:
     rounded_density(mu, sigma, out)
 
 

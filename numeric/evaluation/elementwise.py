@@ -12,7 +12,7 @@ Block = NDArray[np.float64]
 
 BLOCK = 3 << 14
 """Elements: large enough to hide what a call costs, small enough that the arrays of a kernel stay in the cache."""
-_BLOCK_OF_FLOAT32 = 1 << 16
+_BLOCK_OF_FLOAT32 = 3 << 15
 """Their memory leaves room for more."""
 
 

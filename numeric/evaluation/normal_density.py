@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +22,7 @@ from numeric.evaluation.truncated_moments import logarithm_at_zero, root_two_pi
 from numeric.memory import aligned
 
 Block = NDArray[np.float64]
+Rounded = NDArray[np.float32]
 
 _PLACES = 21  # the largest number for which squares have room: below 45 in size, where the density is zero
 _SHIFT = 1.5 * 2.0 ** (52 - _PLACES)  # a sum with it is a multiple of 2^-_PLACES
@@ -91,15 +91,18 @@ def _quotient(mu: Block, sigma: Block, memory: NDArray[np.float64]) -> None:
     np.add(centre, rest, out=n)
 
 
-def rounded_density(mu: Block, sigma: Block, out: Sequence[NDArray[Any]]) -> None:
-    """The same for arguments that come from float32, as ``exp(-pi b^2)/(root sigma)`` where ``b = -n/root``.
+def rounded_density(mu: Rounded, sigma: Rounded, out: Sequence[Rounded]) -> None:
+    """The same in float32, as ``exp(-pi b^2)/(root sigma)`` where ``b = -n/root``, in float64 and rounded once.
 
     A sigma that is not positive and finite is refused with ValueError.
     """
     root = float(root_two_pi())
-    over_sigma = np.divide(1 / root, sigma, out=aligned(sigma.shape))
+    over_sigma = aligned(sigma.shape)
     b, value = aligned((2, max(mu.size, sigma.size)))
-    np.multiply(mu, over_sigma, out=b)
+    over_sigma[...] = sigma
+    np.divide(1 / root, over_sigma, out=over_sigma)
+    b[...] = mu
+    b *= over_sigma
     np.multiply(b, b, out=value)
     farthest, end = value.max(), _ROUNDED_FARTHEST / root
     if not (over_sigma.min() > 0 and farthest < np.inf):  # one is enough where sigma is 0
