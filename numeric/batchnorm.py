@@ -17,18 +17,19 @@ The catalogue derives them: ``batchnorm.grad_input``, ``batchnorm.double_grad_in
 A first estimate of the mean is subtracted from the inputs. The mean and the mean square of the differences give the
 variance and correct the mean; where the estimate was off by more than a standard deviation it is improved, and the
 differences are taken again. An offset common to a batch so costs only the digits that it took from the data.
-Sums run over blocks of 32 rows in the precision of the input, and over the sums of blocks, in pairs, in float64: a sum
-over m samples is off by at most ``35 + log2(m)`` rounding units of the sum of the sizes of its terms, by 1 or 2 as
-a rule. A float32 batch whose sums leave the range of float32 is computed in float64.
+Sums run over 8 rows one after the other, over the sums of up to 16 such groups in pairs, and so far in the precision of
+the input; beyond, in pairs in float64. A sum over m samples is off by at most ``16 + log2(m)`` rounding units of the
+sum of the sizes of its terms, by 1 or 2 as a rule. A float32 batch whose sums leave the range of float32 is computed in
+float64.
 
 Results are differences, so errors are given in units in the last place (ulp) of the sizes of what is added, not of what
 is left: ``|gamma| max |xhat| + |beta|`` for y, ``|gamma| s (max |g| + <|g xhat|> max |xhat|)`` for grad_input, and
-alike for the others. The worst that ``benchmarks/batchnorm_accuracy.py`` and a search beyond it found for y and the
-first gradients: of normal and uniform data, with and without an offset, 3.3 ulp in float64 and 2.6 in float32; of
-heavy-tailed and sparse data, and data with one outlier, 10.5 and 6; of the variance, in ulp of its own size, 3.3 and
-1.7, and 16 and 12. In the few channels of the tests, second derivatives among them, they are less than 2. Where g
-vanishes but for samples that lie at the mean, grad_gamma has no bound in this unit. In float64 all this holds where no
-product of two or three of the deviations, g, v and s over- or underflows, as from 1e-40 to 1e40.
+alike for the others, second gradients among them. With 100 seeds ``benchmarks/batchnorm_accuracy.py`` found none above
+these: of normal and uniform data, with and without an offset, 3 ulp in float64 and 2 in float32; of heavy-tailed and
+sparse data, and data with one outlier, 4.5 and 5.5; of the variance, in ulp of its own size, 2.1 and 1.7, and of the
+latter data 6 and 5. Where g vanishes but for samples that lie at the mean, grad_gamma has no bound in this unit. In
+float64 all this holds where no product of two or three of the deviations, g, v and s over- or underflows, as from 1e-40
+to 1e40.
 
 nan and infinities stay in their channel. A channel that is constant has ``xhat = 0``; if also ``eps = 0``, then ``s``
 counts as 0, as in PyTorch.
@@ -51,8 +52,8 @@ __all__ = ["Forward", "Gradients", "SecondGradients", "backward", "double_backwa
 Floats: TypeAlias = NDArray[Any]
 Doubles: TypeAlias = NDArray[np.float64]
 
-_ROWS = 32  # which are summed in the precision of the input
-_BLOCK = 4 * _ROWS  # rows of a block, if there are so many
+_FEW = 8  # rows that are summed one after the other; their sums are summed in pairs
+_BLOCK = 16 * _FEW  # rows of a block, if there are so many: they are summed in the precision of the input
 _ROW_BYTES = 16384  # of a row of a block, if there are so many channels: a few rows stay in the first cache
 _FILLED_BYTES = 8192  # up to which samples are laid side by side where there are fewer
 _HELD = 1 << 21  # bytes of a panel that is copied, at most
@@ -346,8 +347,7 @@ class _Panel:
 
     def moments(self, *pairs: tuple[int, int]) -> _Moments:
         """Means of the arrays, and of the products of pairs of them."""
-        first = self.room.sum(self.x[0]).reshape(-1, self.width).astype(np.float64)
-        estimate: Floats = _sum_in_pairs(first) / (self.x[0].size // self.width)
+        estimate: Floats = self._estimate()
         smallest = np.full(self.width, np.inf)
         while True:
             estimate = estimate.astype(self.room.dtype)
@@ -367,10 +367,20 @@ class _Panel:
             self.doubtful |= np.abs(product) < _TINY
         return _Moments(better, offset, variance, means, products)
 
+    def _estimate(self) -> Doubles:
+        """The mean of so many samples that it is far closer to the mean of all than a standard deviation."""
+        total, samples = np.zeros(self.width), 0
+        for block in self.x:
+            total += self.room.sum(block).reshape(-1, self.width).sum(axis=0, dtype=np.float64)
+            samples += block.size // self.width
+            if samples >= _BLOCK:
+                break
+        return total / samples
+
     def _means(self, centre: Floats, pairs: Sequence[tuple[int, int]]) -> tuple[list[Doubles], list[Doubles]]:
         """Means of the deviations, their squares and the products; and of g and v."""
         room = self.room
-        counts = [-(-len(x) // _ROWS) * x.shape[1] // self.width for x in self.x]
+        counts = [x.shape[1] // self.width for x in self.x]
         ends = list(accumulate(counts))
         sums = np.zeros((ends[-1], len(self.arrays) + len(pairs), self.width))
         wide = room.wide(centre)
@@ -412,41 +422,44 @@ class _Panel:
 class _Room:
     """Memory for one block, and how panels are cut into blocks.
 
-    A block has _BLOCK rows, or at most _ROWS; in each, as many samples lie side by side as there are lanes.
+    A block has at most _BLOCK rows; in each, as many samples lie side by side as there are lanes.
     """
 
     def __init__(self, samples: int, width: int, lanes: int, dtype: np.dtype[Any]) -> None:
         self.lanes, self.dtype = lanes, dtype
         height, row = min(_BLOCK, max(samples // lanes, lanes)), lanes * width
-        self.ones, self.sums = np.ones(_ROWS, dtype), np.empty(-(-height // _ROWS) * row, dtype)
+        self.ones, self.sums = np.ones(_FEW, dtype), aligned((-(-height // _FEW) * row,), dtype)
         self.scratch = aligned((height, row), dtype)
 
     def blocks(self, array: Floats) -> list[Floats]:
-        """Blocks of rows; the last one has the samples that do not fill a row, one in each."""
+        """Blocks of rows; the last ones have the samples that do not fill a row, one in each."""
         whole = len(array) - len(array) % self.lanes
         rows = array[:whole].reshape(-1, self.lanes * array.shape[1]) if self.lanes > 1 else array
-        high = len(rows) - len(rows) % _BLOCK
-        return [
-            part[k : k + height]
-            for part, height in ((rows[:high], _BLOCK), (rows[high:], _ROWS), (array[whole:], _ROWS))
-            for k in range(0, len(part), height)
-        ]
+        return [part[k : k + _BLOCK] for part in (rows, array[whole:]) for k in range(0, len(part), _BLOCK)]
 
     def sum(self, block: Floats) -> Floats:
-        """Sums of at most _ROWS rows each; the memory is used again by the next sums."""
-        parts, sums = self._parts(block)
-        return np.matmul(self.ones[: parts.shape[1]], parts, out=sums)
+        """The sum of the rows; the memory is used again by the next sum."""
+        return self._sum(self._add, block)
 
     def sum_of_products(self, one: Floats, other: Floats) -> Floats:
-        """Sums of the products over at most _ROWS rows each; the memory is used again by the next sums."""
-        parts, sums = self._parts(one)
-        return np.einsum("kij,kij->kj", parts, other.reshape(parts.shape), out=sums)
+        """The sum of the products over the rows; the memory is used again by the next sum."""
+        return self._sum(self._add_products, one, other)
 
-    def _parts(self, block: Floats) -> tuple[Floats, Floats]:
-        """The rows that are summed together, and memory for their sums."""
-        rows, width = block.shape
-        parts = block.reshape(-1, min(rows, _ROWS), width)
-        return parts, self.sums[: len(parts) * width].reshape(-1, width)
+    def _sum(self, add: Callable[..., object], *blocks: Floats) -> Floats:
+        rows, width = blocks[0].shape
+        whole = rows - rows % _FEW
+        sums = self.sums[: -(-rows // _FEW) * width].reshape(-1, width)
+        if whole:
+            add(*[b[:whole].reshape(-1, _FEW, width) for b in blocks], sums[: whole // _FEW])
+        if whole < rows:
+            add(*[b[None, whole:] for b in blocks], sums[whole // _FEW :])
+        return _sum_in_pairs(sums)
+
+    def _add(self, parts: Floats, out: Floats) -> None:
+        np.matmul(self.ones[: parts.shape[1]], parts, out=out)
+
+    def _add_products(self, one: Floats, other: Floats, out: Floats) -> None:
+        np.einsum("kij,kij->kj", one, other, out=out)
 
     def wide(self, vector: Doubles) -> Floats:
         """A number for each channel, once for each lane."""
@@ -478,7 +491,7 @@ def _panels(inputs: Sequence[Floats], results: Sequence[Floats]) -> Iterator[tup
             np.copyto(array, copy)
 
 
-def _sum_in_pairs(terms: Doubles) -> Doubles:
+def _sum_in_pairs(terms: Floats) -> Floats:
     """The sum over the first axis, of which as many roundings as its length has binary digits meet a term."""
     count = len(terms)
     while count > 1:
