@@ -42,28 +42,14 @@ def fill(rng: np.random.Generator, distribution: str, z: Array) -> None:
 
 
 @dataclass(frozen=True)
-class TernaryDraws:
-    """Of each weight w: whether it becomes 1, what it becomes, and its size.
-
-    Parameters
-    ----------
-    distribution
-        ``"uniform"``, ``"gaussian"`` or ``"laplace"``.
-    parameters
-        Pairs of the standard deviation of the weights, positive, and the threshold, at least 0.
-
-    Raises
-    ------
-    ValueError
-        When the distribution is unknown, sigma is not positive, or delta is negative.
-    """
+class _Weights:
+    """Weights, and parameters that begin with their standard deviation and the threshold."""
 
     distribution: str
-    parameters: tuple[tuple[float, float], ...]
-    statistics = 3
+    parameters: tuple[tuple[float, ...], ...]
 
     def __post_init__(self) -> None:
-        for sigma, delta in self.parameters:
+        for sigma, delta, *_ in self.parameters:
             _require(self.distribution, sigma, delta)
 
     @property
@@ -81,6 +67,33 @@ class TernaryDraws:
     def fill(self, rng: np.random.Generator, z: Array) -> None:
         fill(rng, self.distribution, z)
 
+
+def _ternarise(w: Array, delta: float, out: Array) -> None:
+    """1 above the threshold, -1 below its negative, 0 between."""
+    below = aligned(w.shape)
+    np.less(w, -delta, out=below, casting="unsafe")
+    np.greater(w, delta, out=out, casting="unsafe")
+    out -= below
+
+
+class TernaryDraws(_Weights):
+    """Of each weight w: whether it becomes 1, what it becomes, and its size.
+
+    Parameters
+    ----------
+    distribution
+        ``"uniform"``, ``"gaussian"`` or ``"laplace"``.
+    parameters
+        Pairs of the standard deviation of the weights, positive, and the threshold, at least 0.
+
+    Raises
+    ------
+    ValueError
+        When the distribution is unknown, sigma is not positive, or delta is negative.
+    """
+
+    statistics = 3
+
     def observe(self, z: Array, point: int, out: Array) -> None:
         sigma, delta = self.parameters[point]
         plus, ternary, size = out
@@ -89,6 +102,31 @@ class TernaryDraws:
         np.greater(size, delta, out=plus, casting="unsafe")
         np.subtract(plus, ternary, out=ternary)
         np.abs(size, out=size)
+
+
+class ScaleDraws(_Weights):
+    """Of each weight w: ``w tern(w)`` and ``tern(w)^2``, of which least squares needs the sums.
+
+    Parameters
+    ----------
+    distribution, parameters
+        As in :class:`TernaryDraws`.
+    """
+
+    statistics = 2
+
+    def observe(self, z: Array, point: int, out: Array) -> None:
+        sigma, delta = self.parameters[point]
+        product, square = out
+        np.multiply(z[0], sigma, out=product)
+        _ternarise(product, delta, out=square)
+        product *= square
+        square *= square
+
+
+def least_squares_scale(moments: Moments, share: float = 1.0) -> Estimate:
+    """The scale s of least error ``sum (w - s tern(w))^2`` over the sample, from moments of :class:`ScaleDraws`."""
+    return moments.of(lambda t: float(t[0] / t[1]), share)
 
 
 def estimates(moments: Moments, share: float = 1.0) -> Mapping[str, Estimate]:
@@ -122,7 +160,7 @@ def _reweigh(z: Array, distribution: str, widening: float, out: Array) -> None:
 
 
 @dataclass(frozen=True)
-class ErrorDraws:
+class ErrorDraws(_Weights):
     """The squared error ``(w - s tern(w))^2`` of a weight, by importance sampling from a wider law of its family.
 
     Parameters
@@ -135,44 +173,21 @@ class ErrorDraws:
         Draw from the law itself instead.
     """
 
-    distribution: str
-    parameters: tuple[tuple[float, float, float], ...]
     plain: bool = False
     statistics = 1
-
-    def __post_init__(self) -> None:
-        for sigma, delta, _ in self.parameters:
-            _require(self.distribution, sigma, delta)
-
-    @property
-    def source(self) -> str:
-        return SOURCES[self.distribution]
-
-    @property
-    def dimension(self) -> int:
-        return 2 if self.distribution == "laplace" else 1
-
-    @property
-    def points(self) -> int:
-        return len(self.parameters)
-
-    def fill(self, rng: np.random.Generator, z: Array) -> None:
-        fill(rng, self.distribution, z)
 
     def observe(self, z: Array, point: int, out: Array) -> None:
         sigma, delta, scale = self.parameters[point]
         widening = 1.0 if self.plain else _WIDENING[self.distribution]
         w = out[0]
         np.multiply(z[0], widening * sigma, out=w)
-        ternary, below = aligned((2, w.size))
-        np.greater(w, delta, out=ternary, casting="unsafe")
-        np.less(w, -delta, out=below, casting="unsafe")
-        ternary -= below
+        ternary = aligned(w.shape)
+        _ternarise(w, delta, out=ternary)
         ternary *= scale
         w -= ternary
         np.square(w, out=w)
         if widening != 1:
-            weight = below
+            weight = ternary
             _reweigh(z[0], self.distribution, widening, weight)
             w *= weight
 

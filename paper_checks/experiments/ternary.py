@@ -60,6 +60,23 @@ def _error(distribution: str, sigma: float, delta: float, s: float) -> Sampled:
     return Sampled(tuple(name for name, _ in tested), draws, measurements)
 
 
+def _least_squares(distribution: str, sigma: float, delta: float) -> Sampled:
+    """The scale of least error over the weights drawn; sign weights are those with the threshold 0."""
+    scale = _scale_symbol(distribution, sigma)
+    prefix = f"ternary.{distribution}"
+    tested: tuple[tuple[str, Values], ...] = (
+        (f"{prefix}.optimal_scale", {**scale, "delta": delta}),
+        (f"{prefix}.binary_scale", scale),
+    )
+
+    def measurements(number: int, moments: Moments, share: float) -> list[Measurement]:
+        name, point = tested[number]
+        return [Measurement(name, point, ternary.least_squares_scale(moments, share))]
+
+    draws = ternary.ScaleDraws(distribution, ((sigma, delta), (sigma, 0.0)))
+    return Sampled(tuple(name for name, _ in tested), draws, measurements)
+
+
 def _integrals(distribution: str, sigma: float, delta: float, s: float) -> Experiment:
     """Integrals over the density with a bound; sign weights are those with the threshold 0."""
     scale = _scale_symbol(distribution, sigma)
@@ -151,6 +168,7 @@ def experiments() -> tuple[AnyExperiment, ...]:
     return (
         *(_ternary(law, sigma) for law, sigma in laws),
         *(_error(law, sigma, sigma / 2, 0.9 * sigma) for law, sigma in laws),
+        *(_least_squares(law, sigma, sigma / 2) for law, sigma in laws),
         *(_integrals(law, sigma, sigma / 2, 0.9 * sigma) for law, sigma in laws),
         *(_signs(law, sigma) for law, sigma in laws),
         *(_optimum(law, sigma) for law, sigma in laws),

@@ -11,7 +11,9 @@ from numeric.sampling.engine import mean_of, sample
 @pytest.mark.parametrize("distribution", ternary.DISTRIBUTIONS)
 def test_draws_agree_with_quadrature_and_refute_a_value_off_by_two_resolutions(distribution: str) -> None:
     (moments,) = sample(ternary.TernaryDraws(distribution, ((1.3, 0.6),)), 4_000_000, seed=1)
+    (of_scale,) = sample(ternary.ScaleDraws(distribution, ((1.3, 0.6),)), 4_000_000, seed=1)
     found = {
+        "best scale": (ternary.least_squares_scale(of_scale), ternary.best_scale(distribution, 1.3, 0.6)),
         "mean_abs": (ternary.estimates(moments)["mean_abs"], ternary.mean_abs(distribution, 1.3)),
         "error": (
             mean_of(ternary.ErrorDraws(distribution, ((1.3, 0.6, 1.7),)), 4_000_000, seed=1),
