@@ -1,8 +1,9 @@
 """Largest errors of BatchNorm's output, variance, gradients and second gradients, against extended precision.
 
 In the unit of ``numeric.batchnorm``: the rounding unit times the sizes of what is added, of the variance its own size.
-Batches of 2 to 2000 samples with 1 and 300 channels, of data of many kinds. Exits with 1 when an error exceeds what the
-docstring states. Argument: number of seeds (10). Needs a long double of 64 bits or more, as on x86.
+Batches of 2 to 2000 samples with 1, 300 and (up to 128 samples) 4096 channels, of data of many kinds. Exits with 1 when
+an error exceeds what the docstring states. Argument: number of seeds (10). Needs a long double of 64 bits or more, as
+on x86.
 """
 
 import sys
@@ -14,8 +15,8 @@ import numpy as np
 from numeric import batchnorm
 
 EPS = 1e-5
-SAMPLES = (2, 5, 17, 31, 32, 33, 60, 64, 65, 100, 128, 200, 500, 1000, 2000)
-CHANNELS = (1, 300)
+SAMPLES = (2, 5, 8, 17, 31, 32, 33, 60, 64, 65, 100, 128, 200, 500, 1000, 2000)
+SHAPES = [(m, channels) for m in SAMPLES for channels in (1, 300, 4096) if m * channels <= 600_000]
 Array = np.ndarray[Any, Any]
 Kind = Callable[[np.random.Generator, tuple[int, int]], Array]
 
@@ -32,8 +33,8 @@ WILD: dict[str, Kind] = {
     ),
 }
 STATED: dict[str, dict[type, tuple[float, float]]] = {
-    "tame": {np.float64: (3, 2.1), np.float32: (2, 1.7)},
-    "wild": {np.float64: (4.5, 6), np.float32: (5.5, 5)},
+    "tame": {np.float64: (3, 2.7), np.float32: (2.2, 2.7)},
+    "wild": {np.float64: (4.5, 6), np.float32: (5.5, 5.5)},
 }
 """Of y and the gradients, first and second, and of the variance."""
 
@@ -46,6 +47,7 @@ def errors(rng: np.random.Generator, x: Array) -> Iterator[tuple[str, float]]:
     gamma, beta, v_gamma, v_beta = exact_parameters
 
     deviations = exact_x - exact_x.mean(axis=0)
+    deviations -= deviations.mean(axis=0)  # the first mean was rounded in the size of x
     variance = np.mean(deviations**2, axis=0)
     s = 1 / np.sqrt(variance + np.longdouble(EPS))
     xhat = s * deviations
@@ -106,7 +108,7 @@ def main() -> int:
                 worst: dict[str, float] = {}
                 for seed in range(seeds):
                     rng = np.random.default_rng(seed)
-                    for shape in ((m, channels) for m in SAMPLES for channels in CHANNELS):
+                    for shape in SHAPES:
                         for name, error in errors(rng, draw(rng, shape).astype(dtype)):
                             worst[name] = max(worst.get(name, 0.0), error)
                 over = [

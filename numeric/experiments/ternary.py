@@ -187,8 +187,8 @@ class ErrorDraws(_Weights):
         w -= ternary
         np.square(w, out=w)
         if widening != 1:
-            weight = ternary
-            _reweigh(z[0], self.distribution, widening, weight)
+            weight = ternary  # whose memory is free
+            _reweigh(z[0], self.distribution, widening, out=weight)
             w *= weight
 
 
