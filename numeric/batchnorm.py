@@ -24,10 +24,11 @@ float64.
 
 Results are differences, so errors are given in units in the last place (ulp) of the sizes of what is added, not of what
 is left: ``|gamma| max |xhat| + |beta|`` for y, ``|gamma| s (max |g| + <|g xhat|> max |xhat|)`` for grad_input, and
-alike for the others, second gradients among them. With 100 seeds ``benchmarks/batchnorm_accuracy.py`` found none above
-these: of normal and uniform data, with and without an offset, 3 ulp in float64 and 2 in float32; of heavy-tailed and
-sparse data, and data with one outlier, 4.5 and 5.5; of the variance, in ulp of its own size, 2.1 and 1.7, and of the
-latter data 6 and 5. Where g vanishes but for samples that lie at the mean, grad_gamma has no bound in this unit. In
+alike for the others, second gradients among them. ``benchmarks/batchnorm_accuracy.py`` and a search beyond it found
+none above these: of normal and uniform data, with and without an offset, 3 ulp in float64 and 2.2 in float32, of the
+variance, in ulp of its own size, 2.5 and 2.7; of heavy-tailed and sparse data, and data with one outlier, 3.6 and 3, of
+the variance 6. The unit of grad_gamma, ``sum |g xhat|``, can be small beside what the rounded mean of x contributes: of
+sparse data its error reached 11 and 6, and where g vanishes but for samples that lie at the mean there is no bound. In
 float64 all this holds where no product of two or three of the deviations, g, v and s over- or underflows, as from 1e-40
 to 1e40.
 
