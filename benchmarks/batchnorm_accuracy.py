@@ -38,7 +38,7 @@ STATED: dict[str, dict[type, dict[str, float]]] = {
         np.float32: {"variance": 2.7, "grad_gamma": 2.2, "": 2.2},
     },
     "wild": {
-        np.float64: {"variance": 6, "grad_gamma": 11, "": 3.6},
+        np.float64: {"variance": 4.5, "grad_gamma": 11, "": 3.6},
         np.float32: {"variance": 6, "grad_gamma": 6, "": 3},
     },
 }

@@ -17,20 +17,20 @@ The catalogue derives them: ``batchnorm.grad_input``, ``batchnorm.double_grad_in
 A first estimate of the mean is subtracted from the inputs. The mean and the mean square of the differences give the
 variance and correct the mean; where the estimate was off by more than a standard deviation it is improved, and the
 differences are taken again. An offset common to a batch so costs only the digits that it took from the data.
-Sums run over 8 rows one after the other, over the sums of up to 16 such groups in pairs, and so far in the precision of
-the input; beyond, in pairs in float64. A sum over m samples is off by at most ``16 + log2(m)`` rounding units of the
-sum of the sizes of its terms, by 1 or 2 as a rule. A float32 batch whose sums leave the range of float32 is computed in
-float64.
+Sums run over 4 rows one after the other (8 in float32), over such sums of a block of 128 rows in pairs, and so far in
+the precision of the input; beyond, in pairs in float64. A sum over m samples is off by at most ``16 + log2(m)``
+rounding units of the sum of the sizes of its terms, by 1 or 2 as a rule. A float32 batch whose sums leave the range of
+float32 is computed in float64.
 
 Results are differences, so errors are given in units in the last place (ulp) of the sizes of what is added, not of what
 is left: ``|gamma| max |xhat| + |beta|`` for y, ``|gamma| s (max |g| + <|g xhat|> max |xhat|)`` for grad_input, and
 alike for the others, second gradients among them. ``benchmarks/batchnorm_accuracy.py`` and a search beyond it found
 none above these: of normal and uniform data, with and without an offset, 3 ulp in float64 and 2.2 in float32, of the
 variance, in ulp of its own size, 2.5 and 2.7; of heavy-tailed and sparse data, and data with one outlier, 3.6 and 3, of
-the variance 6. The unit of grad_gamma, ``sum |g xhat|``, can be small beside what the rounded mean of x contributes: of
-sparse data its error reached 11 and 6, and where g vanishes but for samples that lie at the mean there is no bound. In
-float64 all this holds where no product of two or three of the deviations, g, v and s over- or underflows, as from 1e-40
-to 1e40.
+the variance 4.5 and 6. The unit of grad_gamma, ``sum |g xhat|``, can be small beside what the rounded mean of x
+contributes: of sparse data its error reached 11 and 6, and where g vanishes but for samples that lie at the mean there
+is no bound. In float64 all this holds where no product of two or three of the deviations, g, v and s over- or
+underflows, as from 1e-40 to 1e40.
 
 nan and infinities stay in their channel. A channel that is constant has ``xhat = 0``; if also ``eps = 0``, then ``s``
 counts as 0, as in PyTorch.
@@ -53,8 +53,8 @@ __all__ = ["Forward", "Gradients", "SecondGradients", "backward", "double_backwa
 Floats: TypeAlias = NDArray[Any]
 Doubles: TypeAlias = NDArray[np.float64]
 
-_FEW = 8  # rows that are summed one after the other; their sums are summed in pairs
-_BLOCK = 16 * _FEW  # rows of a block, if there are so many: they are summed in the precision of the input
+_FEW = {4: 8, 8: 4}  # by bytes of a number, rows that are summed one after the other; then in pairs
+_BLOCK = 128  # rows of a block, if there are so many: they are summed in the precision of the input
 _ROW_BYTES = 16384  # of a row of a block, if there are so many channels: a few rows stay in the first cache
 _FILLED_BYTES = 8192  # up to which samples are laid side by side where there are fewer
 _HELD = 1 << 21  # bytes of a panel that is copied, at most
@@ -429,7 +429,8 @@ class _Room:
     def __init__(self, samples: int, width: int, lanes: int, dtype: np.dtype[Any]) -> None:
         self.lanes, self.dtype = lanes, dtype
         height, row = min(_BLOCK, max(samples // lanes, lanes)), lanes * width
-        self.ones, self.sums = np.ones(_FEW, dtype), aligned((-(-height // _FEW) * row,), dtype)
+        self.few = _FEW[dtype.itemsize]
+        self.ones, self.sums = np.ones(self.few, dtype), aligned((-(-height // self.few) * row,), dtype)
         self.scratch = aligned((height, row), dtype)
 
     def blocks(self, array: Floats) -> list[Floats]:
@@ -448,12 +449,13 @@ class _Room:
 
     def _sum(self, add: Callable[..., object], *blocks: Floats) -> Floats:
         rows, width = blocks[0].shape
-        whole = rows - rows % _FEW
-        sums = self.sums[: -(-rows // _FEW) * width].reshape(-1, width)
-        if whole:
-            add(*[b[:whole].reshape(-1, _FEW, width) for b in blocks], sums[: whole // _FEW])
-        if whole < rows:
-            add(*[b[None, whole:] for b in blocks], sums[whole // _FEW :])
+        groups, left = divmod(rows, self.few)
+        whole = rows - left
+        sums = self.sums[: (groups + (left > 0)) * width].reshape(-1, width)
+        if groups:
+            add(*[b[:whole].reshape(groups, self.few, width) for b in blocks], sums[:groups])
+        if left:
+            add(*[b[None, whole:] for b in blocks], sums[groups:])
         return _sum_in_pairs(sums)
 
     def _add(self, parts: Floats, out: Floats) -> None:
