@@ -28,9 +28,9 @@ alike for the others, second gradients among them. ``benchmarks/batchnorm_accura
 none above these: of normal and uniform data, with and without an offset, 3 ulp in float64 and 2.2 in float32, of the
 variance, in ulp of its own size, 2.5 and 2.7; of heavy-tailed and sparse data, and data with one outlier, 3.6 and 3, of
 the variance 4.5 and 6. The unit of grad_gamma, ``sum |g xhat|``, can be small beside what the rounded mean of x
-contributes: of sparse data its error reached 11 and 6, and where g vanishes but for samples that lie at the mean there
-is no bound. In float64 all this holds where no product of two or three of the deviations, g, v and s over- or
-underflows, as from 1e-40 to 1e40.
+contributes: of sparse data its error stayed below 11 and 6 ulp, but where g vanishes but for samples that lie at the
+mean there is no bound. In float64 all this holds where no product of two or three of the deviations, g, v and s over-
+or underflows, as from 1e-40 to 1e40.
 
 nan and infinities stay in their channel. A channel that is constant has ``xhat = 0``; if also ``eps = 0``, then ``s``
 counts as 0, as in PyTorch.
@@ -53,7 +53,7 @@ __all__ = ["Forward", "Gradients", "SecondGradients", "backward", "double_backwa
 Floats: TypeAlias = NDArray[Any]
 Doubles: TypeAlias = NDArray[np.float64]
 
-_FEW = {4: 8, 8: 4}  # by bytes of a number, rows that are summed one after the other; then in pairs
+_FEW = {4: 8, 8: 4}  # by bytes of a number, rows summed one after the other: fewer are more exact, and slower
 _BLOCK = 128  # rows of a block, if there are so many: they are summed in the precision of the input
 _ROW_BYTES = 16384  # of a row of a block, if there are so many channels: a few rows stay in the first cache
 _FILLED_BYTES = 8192  # up to which samples are laid side by side where there are fewer
@@ -383,7 +383,7 @@ class _Panel:
         room = self.room
         counts = [x.shape[1] // self.width for x in self.x]
         ends = list(accumulate(counts))
-        sums = np.zeros((ends[-1], len(self.arrays) + len(pairs), self.width))
+        sums = np.empty((ends[-1], len(self.arrays) + len(pairs), self.width))
         wide = room.wide(centre)
         for index, (x, count, end) in enumerate(zip(self.x, counts, ends, strict=True)):
             width, to = x.shape[1], sums[end - count : end]

@@ -99,7 +99,7 @@ def rounded_density(mu: Rounded, sigma: Rounded, out: Sequence[Rounded]) -> None
     root = float(root_two_pi())
     over_sigma = aligned(sigma.shape)
     b, value = aligned((2, max(mu.size, sigma.size)))
-    over_sigma[...] = sigma
+    over_sigma[...] = sigma  # a number over an array of float32 is computed in float32, whatever `out` is
     np.divide(1 / root, over_sigma, out=over_sigma)
     b[...] = mu
     b *= over_sigma

@@ -167,13 +167,13 @@ def error_of_variance(x: Array) -> float:
     return float(max(errors))
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(("dtype", "stated"), [(np.float64, 4.5), (np.float32, 6.0)])
 @pytest.mark.parametrize("m", [32, 128, 1000])
-def test_roundings_of_many_equal_terms_do_not_add_up(m: int, dtype: type) -> None:
+def test_roundings_of_many_equal_terms_do_not_add_up(m: int, dtype: type, stated: float) -> None:
     """Sums over 32 rows one after the other are off by up to 16 units: each rounding goes the same way."""
     x = np.zeros((m, 100), dtype)
     x[0] = np.random.default_rng(0).standard_normal(100)
-    assert error_of_variance(x) < 6
+    assert error_of_variance(x) < stated
 
 
 def test_the_last_samples_are_in_the_first_estimate_where_there_are_few() -> None:
