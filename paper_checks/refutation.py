@@ -28,6 +28,7 @@ from derivations.machinery.enclosure import (
     Evaluator,
     SampleArithmetic,
     Unevaluable,
+    Valued,
     decimal,
 )
 from derivations.machinery.unspecified import with_stand_ins
@@ -90,25 +91,40 @@ class PointEvaluator(Evaluator):
                 raise
         return float(self.numbers.text(value)), _QUADRATURE
 
-    def evaluate(self, expr: sp.Expr, env: Environment) -> Any:
-        known = self._known.get(id(env))
-        if known is None:  # not the point itself: derivatives and integrals bind their variables
-            return self._evaluate(expr, env)
-        if expr not in known:
-            known[expr] = self._evaluate(expr, env)
-        return known[expr]
+    def _read(self, expr: sp.Expr) -> Valued:
+        value = super()._read(expr)
 
-    def _evaluate(self, expr: sp.Expr, env: Environment) -> Any:
-        if isinstance(expr, sp.floor):  # at a tie no ball decides
-            exact = self.exactly(expr.args[0], env)
-            if exact.is_Rational:
-                return self.numbers.rational(int(sp.floor(exact)))
-        try:
-            return super().evaluate(expr, env)
-        except Unevaluable:
-            if isinstance(expr, sp.Integral) and env is self._here and self.by_quadrature:
-                return self._quadrature(expr)
-            raise
+        def remembered(env: Environment) -> Any:
+            known = self._known.get(id(env))
+            if known is None:  # not the point itself: derivatives and integrals bind their variables
+                return value(env)
+            if expr not in known:
+                known[expr] = value(env)
+            return known[expr]
+
+        return remembered
+
+    def _floor(self, expr: sp.Expr) -> Valued:
+        rounded = super()._floor(expr)
+
+        def value(env: Environment) -> Any:
+            exact = self.exactly(expr.args[0], env)  # at a tie no ball decides
+            return self.numbers.rational(int(sp.floor(exact))) if exact.is_Rational else rounded(env)
+
+        return value
+
+    def _integral(self, expr: sp.Integral) -> Valued:
+        enclosed = super()._integral(expr)
+
+        def value(env: Environment) -> Any:
+            try:
+                return enclosed(env)
+            except Unevaluable:
+                if env is self._here and self.by_quadrature:
+                    return self._quadrature(expr)
+                raise
+
+        return value
 
     def _quadrature(self, integral: sp.Integral) -> Any:
         """An integral that balls have no bound for, by its error estimate: mutants only, and never closely."""
@@ -180,13 +196,13 @@ class PointEvaluator(Evaluator):
         terms = [self._rational_sum(function, limits[:-1], self._at_index(index, n, env)) for n in numbers]
         return None if None in terms else sp.Add(*terms)
 
-    def _sum_over(self, function: sp.Expr, limits: list[Any], env: Environment) -> Any:
+    def _sum_over(self, term: Valued, limits: list[Any], env: Environment) -> Any:
         if id(env) not in self._known or not limits:
-            return super()._sum_over(function, limits, env)
+            return super()._sum_over(term, limits, env)
         index, low, high = limits[-1]
         total = self.numbers.rational(0)
         for value in range(self.integer(low, env), self.integer(high, env) + 1):
-            total = total + self._sum_over(function, limits[:-1], self._at_index(index, value, env))
+            total = total + self._sum_over(term, limits[:-1], self._at_index(index, value, env))
         return total
 
     def _at_index(self, index: sp.Symbol, value: int, env: Environment) -> Environment:

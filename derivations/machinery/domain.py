@@ -197,17 +197,19 @@ def holds(relation: sp.Basic, point: Point) -> bool:
         replace = relation.subs if relation.has(ExprWithLimits, sp.Derivative, sp.Subs) else relation.xreplace
         return bool(replace(scalars) == sp.true)
     try:
-        return Evaluator().truth(relation, Evaluator().environment(point))
+        return Evaluator().truth(relation)(Evaluator().environment(point))
     except Unevaluable:
         return False
 
 
 def _contains(values: sp.Set, number: sp.Expr) -> bool:
-    if isinstance(values, sp.Interval) and number.is_Rational:  # SymPy would make a relation of it first
+    if isinstance(values, sp.Interval) and number.is_Rational:  # SymPy would make relations of it first
         low, high = values.start, values.end
-        above = number > low if values.left_open else number >= low
-        below = number < high if values.right_open else number <= high
-        return bool(above == sp.true and below == sp.true)
+        above = low == -sp.oo or (number > low if values.left_open else number >= low) == sp.true
+        below = high == sp.oo or (number < high if values.right_open else number <= high) == sp.true
+        return bool(above and below)
+    if values == sp.S.Reals and number.is_Rational:
+        return True
     return bool(values.contains(number) == sp.true)
 
 

@@ -7,7 +7,8 @@ by rigorous quadrature with a bound for the tail, a ``Sum`` term by term. It sha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import operator
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise, product
@@ -251,18 +252,22 @@ def arithmetic(digits: int = DIGITS) -> BallArithmetic | SampleArithmetic:
 
 
 Environment = Mapping[Any, Any]
+Valued = Callable[[Environment], Any]
+"""An expression as a function of the values of its symbols."""
 
 
 class Evaluator:
     """Evaluates expressions over one arithmetic.
 
-    A SymPy class of one's own takes part through a method ``_enclose(self, evaluator, environment)``.
+    An expression is evaluated at many points, and the terms of a sum or an integrand at many more: its tree is read
+    once, and turned into functions of the values of its symbols. A SymPy class of one's own takes part through a method
+    ``_enclose(self, evaluator, environment)``.
     """
 
     def __init__(self, numbers: BallArithmetic | SampleArithmetic | None = None) -> None:
         self.numbers = numbers if numbers is not None else arithmetic()
+        self._valued: dict[sp.Expr, Valued] = {}
         self._sums: dict[Any, tuple[list[Any], Any]] = {}
-        self._symbols: dict[sp.Expr, set[Any]] = {}
 
     def at(self, expr: sp.Expr, point: Point) -> Any:
         """The value of the expression at a point of a domain."""
@@ -284,17 +289,27 @@ class Evaluator:
 
     def evaluate(self, expr: sp.Expr, env: Environment) -> Any:
         """The value of the expression where the environment gives its symbols."""
+        return self.valued(expr)(env)
+
+    def valued(self, expr: sp.Expr) -> Valued:
+        """The expression as a function of the environment."""
+        known = self._valued.get(expr)
+        if known is None:
+            known = self._valued[expr] = self._read(expr)
+        return known
+
+    def _read(self, expr: sp.Expr) -> Valued:
         method = _METHODS.get(type(expr))
         if method is not None:
-            return method(self, expr, env)
+            return getattr(self, method)(expr)
         own = getattr(expr, "_enclose", None)
         if own is not None:
-            return own(self, env)
+            return lambda env: own(self, env)
         if isinstance(expr, sp.Rational):
-            return self._number(expr, env)
+            return self._number(expr)
         if isinstance(expr, sp.Symbol):
-            return self._symbol(expr, env)
-        raise Unevaluable(f"no way to evaluate {type(expr).__name__}: {expr}")
+            return self._symbol(expr)
+        return _without_value(f"no way to evaluate {type(expr).__name__}: {expr}")
 
     def exactly(self, expr: sp.Expr, env: Environment) -> sp.Expr:
         """The expression with every symbol that has a rational value replaced by it."""
@@ -368,175 +383,228 @@ class Evaluator:
         """The sign of a value; that of a dual number is the sign of its value."""
         return self.sign(x.value) if isinstance(x, Dual) else self.numbers.sign(x)
 
-    def sign_of(self, expr: sp.Expr, env: Environment) -> int:
+    def sign_of(self, expr: sp.Expr) -> Callable[[Environment], int]:
         """The sign of an expression, from exact values where a ball does not decide."""
-        try:
-            return self.sign(self.evaluate(expr, env))
-        except Unevaluable:
-            exact = self.exactly(expr, env)
-            if not exact.is_Rational:
-                raise
-            return int(sp.sign(exact))
+        value = self.valued(expr)
 
-    def truth(self, condition: sp.Basic, env: Environment) -> bool:
+        def sign(env: Environment) -> int:
+            try:
+                return self.sign(value(env))
+            except Unevaluable:
+                exact = self.exactly(expr, env)
+                if not exact.is_Rational:
+                    raise
+                return int(sp.sign(exact))
+
+        return sign
+
+    def truth(self, condition: sp.Basic) -> Callable[[Environment], bool]:
         """Whether a relation holds."""
         if condition == sp.true or condition == sp.false:
-            return bool(condition)
-        if isinstance(condition, sp.And):
-            return all(self.truth(arg, env) for arg in condition.args)
-        if isinstance(condition, sp.Or):
-            return any(self.truth(arg, env) for arg in condition.args)
+            return lambda env: bool(condition)
+        if isinstance(condition, sp.And | sp.Or):
+            parts, together = [self.truth(arg) for arg in condition.args], _QUANTIFIERS[type(condition)]
+            return lambda env: together(part(env) for part in parts)
         if isinstance(condition, sp.Not):
-            return not self.truth(condition.args[0], env)
-        sign = self.sign_of(condition.lhs - condition.rhs, env)
-        return {
-            sp.StrictLessThan: sign < 0,
-            sp.LessThan: sign <= 0,
-            sp.StrictGreaterThan: sign > 0,
-            sp.GreaterThan: sign >= 0,
-            sp.Equality: sign == 0,
-            sp.Unequality: sign != 0,
-        }[type(condition)]
+            negated = self.truth(condition.args[0])
+            return lambda env: not negated(env)
+        sign, compare = self.sign_of(condition.lhs - condition.rhs), _RELATIONS[type(condition)]
+        return lambda env: compare(sign(env), 0)
 
-    # -- one method for each kind of node ------------------------------------------------------------
+    # -- one method for each kind of node, which reads it ----------------------------------------------
 
-    def _number(self, expr: sp.Rational, env: Environment) -> Any:
-        return self.numbers.rational(expr.p, expr.q)
+    def _number(self, expr: sp.Rational) -> Valued:
+        number = self.numbers.rational(expr.p, expr.q)
+        return lambda env: number
 
-    def _pi(self, expr: sp.Expr, env: Environment) -> Any:
-        return self.numbers.pi()
+    def _pi(self, expr: sp.Expr) -> Valued:
+        number = self.numbers.pi()
+        return lambda env: number
 
-    def _e(self, expr: sp.Expr, env: Environment) -> Any:
-        return self.numbers.apply("exp", self.numbers.rational(1))
+    def _e(self, expr: sp.Expr) -> Valued:
+        number = self.numbers.apply("exp", self.numbers.rational(1))
+        return lambda env: number
 
-    def _symbol(self, expr: sp.Symbol, env: Environment) -> Any:
-        try:
-            return env[expr]
-        except KeyError:
-            raise Unevaluable(f"no value for the symbol {expr}") from None
+    def _symbol(self, expr: sp.Symbol) -> Valued:
+        def value(env: Environment) -> Any:
+            try:
+                return env[expr]
+            except KeyError:
+                raise Unevaluable(f"no value for the symbol {expr}") from None
 
-    def _add(self, expr: sp.Expr, env: Environment) -> Any:
-        total = self.evaluate(expr.args[0], env)
-        for arg in expr.args[1:]:
-            total = total + self.evaluate(arg, env)
+        return value
+
+    def _add(self, expr: sp.Expr) -> Valued:
+        first, *others = map(self.valued, expr.args)
+
+        def total(env: Environment) -> Any:
+            value = first(env)
+            for other in others:
+                value = value + other(env)
+            return value
+
         return total
 
-    def _mul(self, expr: sp.Expr, env: Environment) -> Any:
-        product = self.evaluate(expr.args[0], env)
-        for arg in expr.args[1:]:
-            product = product * self.evaluate(arg, env)
+    def _mul(self, expr: sp.Expr) -> Valued:
+        first, *others = map(self.valued, expr.args)
+
+        def product(env: Environment) -> Any:
+            value = first(env)
+            for other in others:
+                value = value * other(env)
+            return value
+
         return product
 
-    def _pow(self, expr: sp.Expr, env: Environment) -> Any:
-        base, exponent = expr.args
-        value = self.evaluate(base, env)
+    def _pow(self, expr: sp.Expr) -> Valued:
+        base, exponent = self.valued(expr.base), expr.exp
         if exponent.is_Rational:
-            return self.power(value, exponent.p, exponent.q)
+            p, q = int(exponent.p), int(exponent.q)
+            return lambda env: self.power(base(env), p, q)
         if exponent.is_integer:
-            return self.power(value, self.integer(exponent, env))
-        return self.function("exp", self.evaluate(exponent, env) * self.function("log", value))
+            return lambda env: self.power(base(env), self.integer(exponent, env))
+        order = self.valued(exponent)
+        return lambda env: self.function("exp", order(env) * self.function("log", base(env)))
 
-    def _named(self, expr: sp.Expr, env: Environment) -> Any:
-        return self.function(type(expr).__name__, self.evaluate(expr.args[0], env))
+    def _named(self, expr: sp.Expr) -> Valued:
+        name, argument = type(expr).__name__, self.valued(expr.args[0])
+        return lambda env: self.function(name, argument(env))
 
-    def _phi(self, expr: sp.Expr, env: Environment) -> Any:
-        x = self.evaluate(expr.args[0], env)
+    def _phi(self, expr: sp.Expr) -> Valued:
+        argument = self.valued(expr.args[0])
+        minus_half = self.numbers.rational(-1, 2)
         scale = self.power(self.numbers.pi() * self.numbers.rational(2), -1, 2)
-        return self.function("exp", x * x * self.numbers.rational(-1, 2)) * scale
 
-    def _Phi(self, expr: sp.Expr, env: Environment) -> Any:
-        x = self.evaluate(expr.args[0], env)
+        def density(env: Environment) -> Any:
+            x = argument(env)
+            return self.function("exp", x * x * minus_half) * scale
+
+        return density
+
+    def _Phi(self, expr: sp.Expr) -> Valued:
+        argument, half = self.valued(expr.args[0]), self.numbers.rational(1, 2)
         scale = self.power(self.numbers.rational(2), -1, 2)
-        return self.function("erfc", -(x * scale)) * self.numbers.rational(1, 2)
+        return lambda env: self.function("erfc", -(argument(env) * scale)) * half
 
-    def _lambertw(self, expr: sp.Expr, env: Environment) -> Any:
+    def _lambertw(self, expr: sp.Expr) -> Valued:
         branch = expr.args[1] if len(expr.args) == 2 else sp.S.Zero
-        x = self.evaluate(expr.args[0], env)
-        return self.numbers.apply("lambertw" if branch == 0 else "lambertw_minus1", x)
+        name, argument = "lambertw" if branch == 0 else "lambertw_minus1", self.valued(expr.args[0])
+        return lambda env: self.numbers.apply(name, argument(env))
 
-    def _abs(self, expr: sp.Expr, env: Environment) -> Any:
-        x = self.evaluate(expr.args[0], env)
-        sign = self.sign_of(expr.args[0], env)
-        if isinstance(x, Dual) and sign == 0:
-            raise Unevaluable("derivative of an absolute value at zero")
-        return x * sign
+    def _abs(self, expr: sp.Expr) -> Valued:
+        argument, sign_of = self.valued(expr.args[0]), self.sign_of(expr.args[0])
 
-    def _sign(self, expr: sp.Expr, env: Environment) -> Any:
-        return self.numbers.rational(self.sign_of(expr.args[0], env))
+        def size(env: Environment) -> Any:
+            x, sign = argument(env), sign_of(env)
+            if isinstance(x, Dual) and sign == 0:
+                raise Unevaluable("derivative of an absolute value at zero")
+            return x * sign
 
-    def _extremum(self, expr: sp.Expr, env: Environment) -> Any:
+        return size
+
+    def _sign(self, expr: sp.Expr) -> Valued:
+        sign = self.sign_of(expr.args[0])
+        return lambda env: self.numbers.rational(sign(env))
+
+    def _extremum(self, expr: sp.Expr) -> Valued:
         wanted = 1 if isinstance(expr, sp.Max) else -1
-        best = self.evaluate(expr.args[0], env)
-        for arg in expr.args[1:]:
-            value = self.evaluate(arg, env)
-            if self.sign(value + -best) == wanted:
-                best = value
-        return best
+        first, *others = map(self.valued, expr.args)
 
-    def _heaviside(self, expr: sp.Expr, env: Environment) -> Any:
-        sign = self.sign_of(expr.args[0], env)
-        if sign == 0:
-            return self.evaluate(expr.args[1], env)
-        return self.numbers.rational(1 if sign > 0 else 0)
+        def extremum(env: Environment) -> Any:
+            best = first(env)
+            for other in others:
+                value = other(env)
+                if self.sign(value + -best) == wanted:
+                    best = value
+            return best
 
-    def _floor(self, expr: sp.Expr, env: Environment) -> Any:
-        x = self.evaluate(expr.args[0], env)
-        return self.numbers.floor(x.value if isinstance(x, Dual) else x)
+        return extremum
 
-    def _piecewise(self, expr: sp.Expr, env: Environment) -> Any:
-        for value, condition in expr.args:
-            if self.truth(condition, env):
-                return self.evaluate(value, env)
-        raise Unevaluable(f"no piece holds at this point: {expr}")
+    def _heaviside(self, expr: sp.Expr) -> Valued:
+        sign_of, at_zero = self.sign_of(expr.args[0]), self.valued(expr.args[1])
 
-    def _indexed(self, expr: sp.Expr, env: Environment) -> Any:
-        entries = env[expr.base]
-        index = self.integer(expr.indices[0], env)
-        if not 1 <= index <= len(entries):
-            raise Unevaluable(f"index {index} outside 1..{len(entries)}")
-        return entries[index - 1]
+        def step(env: Environment) -> Any:
+            sign = sign_of(env)
+            return at_zero(env) if sign == 0 else self.numbers.rational(1 if sign > 0 else 0)
 
-    def _delta(self, expr: sp.Expr, env: Environment) -> Any:
-        equal = self.integer(expr.args[0], env) == self.integer(expr.args[1], env)
-        return self.numbers.rational(int(equal))
+        return step
 
-    def _sum(self, expr: sp.Sum, env: Environment) -> Any:
+    def _floor(self, expr: sp.Expr) -> Valued:
+        argument = self.valued(expr.args[0])
+        return lambda env: self.numbers.floor(_value(argument(env)))
+
+    def _piecewise(self, expr: sp.Expr) -> Valued:
+        pieces = [(self.valued(value), self.truth(condition)) for value, condition in expr.args]
+
+        def value_of_piece(env: Environment) -> Any:
+            for value, holds in pieces:
+                if holds(env):
+                    return value(env)
+            raise Unevaluable(f"no piece holds at this point: {expr}")
+
+        return value_of_piece
+
+    def _indexed(self, expr: sp.Expr) -> Valued:
+        base, position = expr.base, expr.indices[0]
+
+        def entry(env: Environment) -> Any:
+            entries, index = env[base], self.integer(position, env)
+            if not 1 <= index <= len(entries):
+                raise Unevaluable(f"index {index} outside 1..{len(entries)}")
+            return entries[index - 1]
+
+        return entry
+
+    def _delta(self, expr: sp.Expr) -> Valued:
+        first, second = expr.args
+        return lambda env: self.numbers.rational(int(self.integer(first, env) == self.integer(second, env)))
+
+    def _sum(self, expr: sp.Sum) -> Valued:
         # The statistics of a batch stand in every term of every sum over it: each is computed once. The key
         # says which symbol has which value, and the values are kept: none is mistaken for a later one at its address.
-        if expr not in self._symbols:
-            self._symbols[expr] = {getattr(s, "label", s) for s in expr.free_symbols}
-        used = self._symbols[expr]
-        relevant = [(s, v) for s, v in env.items() if getattr(s, "label", s) in used or isinstance(v, list)]
-        key = (expr, frozenset((symbol, id(value)) for symbol, value in relevant))
-        if key not in self._sums:
-            self._sums[key] = (relevant, self._sum_over(expr.function, list(expr.limits), env))
-        return self._sums[key][1]
+        used = {getattr(s, "label", s) for s in expr.free_symbols}
+        term = self.valued(expr.function)
 
-    def _sum_over(self, function: sp.Expr, limits: list[Any], env: Environment) -> Any:
-        if not limits:
-            return self.evaluate(function, env)
-        index, low, high = limits[-1]
-        total = self.numbers.rational(0)
-        for value in range(self.integer(low, env), self.integer(high, env) + 1):
-            inner = {
-                **env,
-                index: self.numbers.rational(value),
-                ("exact", index): sp.Integer(value),
-            }
-            total = total + self._sum_over(function, limits[:-1], inner)
+        def total(env: Environment) -> Any:
+            relevant = [
+                (s, v) for s, v in env.items() if getattr(s, "label", s) in used or isinstance(v, list)
+            ]
+            key = (expr, frozenset((symbol, id(value)) for symbol, value in relevant))
+            if key not in self._sums:
+                self._sums[key] = (relevant, self._sum_over(term, list(expr.limits), env))
+            return self._sums[key][1]
+
         return total
 
-    def _subs(self, expr: sp.Subs, env: Environment) -> Any:
-        values = (self.evaluate(value, env) for value in expr.point)
-        return self.evaluate(expr.expr, self.bound(env, dict(zip(expr.variables, values, strict=True))))
+    def _sum_over(self, term: Valued, limits: list[Any], env: Environment) -> Any:
+        if not limits:
+            return term(env)
+        index, low, high = limits[-1]
+        total = self.numbers.rational(0)
+        inner = dict(env)
+        for value in range(self.integer(low, env), self.integer(high, env) + 1):
+            inner[index] = self.numbers.rational(value)
+            inner["exact", index] = sp.Integer(value)
+            total = total + self._sum_over(term, limits[:-1], inner)
+        return total
 
-    def _derivative(self, expr: sp.Derivative, env: Environment) -> Any:
+    def _subs(self, expr: sp.Subs) -> Valued:
+        points, inside = [self.valued(value) for value in expr.point], self.valued(expr.expr)
+
+        def value(env: Environment) -> Any:
+            values = (point(env) for point in points)
+            return inside(self.bound(env, dict(zip(expr.variables, values, strict=True))))
+
+        return value
+
+    def _derivative(self, expr: sp.Derivative) -> Valued:
         variables = [v for v, count in expr.variable_count for _ in range(int(count))]
-        return self._derivative_in(expr.expr, variables, env)
+        function = self.valued(expr.expr)
+        return lambda env: self._derivative_in(function, variables, env)
 
-    def _derivative_in(self, function: sp.Expr, variables: list[Any], env: Environment) -> Any:
+    def _derivative_in(self, function: Valued, variables: list[Any], env: Environment) -> Any:
         if not variables:
-            return self.evaluate(function, env)
+            return function(env)
         *rest, variable = variables
         level = 1 + max((_level(v) for v in env.values()), default=0)
         one = self.numbers.rational(1)
@@ -553,12 +621,16 @@ class Evaluator:
             return value.slope
         return self.numbers.rational(0)
 
-    def _integral(self, expr: sp.Integral, env: Environment) -> Any:
+    def _integral(self, expr: sp.Integral) -> Valued:
         if len(expr.limits) != 1 or len(expr.limits[0]) != 3:
-            raise Unevaluable(f"only integrals over one interval are evaluated: {expr}")
-        levels = {_level(env[s]) for s in expr.free_symbols if s in env} - {0}
+            return _without_value(f"only integrals over one interval are evaluated: {expr}")
+        symbols = expr.free_symbols
+        return lambda env: self._integral_at(expr, symbols, env)
+
+    def _integral_at(self, expr: sp.Integral, symbols: set[sp.Basic], env: Environment) -> Any:
+        levels = {_level(env[s]) for s in symbols if s in env} - {0}
         rest = {key: _value(value) for key, value in env.items()}
-        if len(levels) > 1 or any(_level(rest[s]) for s in expr.free_symbols if s in rest):
+        if len(levels) > 1 or any(_level(rest[s]) for s in symbols if s in rest):
             raise Unevaluable("of an integral only the first derivative in a number is evaluated")
         ((variable, _, _),) = expr.limits
         expr = expr.func(self._written_out(expr.function, variable, rest), *expr.limits)
@@ -659,11 +731,11 @@ class Evaluator:
                 return node.func(hold(node.args[0]))
             return node
 
-        held = hold(function)
+        held = self.valued(hold(function))
 
         def value(at: Any) -> Any:
             inner[variable] = at
-            return self.evaluate(held, inner)
+            return held(inner)
 
         return value
 
@@ -675,7 +747,7 @@ class Evaluator:
                 return node
             if isinstance(node, sp.Piecewise):
                 for value, condition in node.args:
-                    if self.truth(condition, env):
+                    if self.truth(condition)(env):
                         return resolve(value)
                 raise Unevaluable(f"no piece holds: {node}")
             if isinstance(node, sp.Abs):
@@ -693,7 +765,7 @@ class Evaluator:
                 )
             return node.func(*[resolve(arg) for arg in node.args])
 
-        return resolve(_max_as_abs(function, variable))
+        return resolve(_max_as_abs(function, variable)) if _has_switches(function) else function
 
     def _finite_ends(self, expr: sp.Integral, env: Environment) -> tuple[Any, Any, list[Any]]:
         """Both ends, finite, and the cuts that made them so: places with the side that was cut off."""
@@ -808,6 +880,15 @@ def decimal(expr: sp.Expr, point: Point, digits: int) -> sp.Float:
     raise Unevaluable(f"there is no finite value at this point, or none to {digits} digits")
 
 
+def _without_value(reason: str) -> Valued:
+    """What cannot be evaluated may stand where it is not: in a piece that does not hold."""
+
+    def value(env: Environment) -> Any:
+        raise Unevaluable(reason)
+
+    return value
+
+
 def _level(value: Any) -> int:
     if isinstance(value, Dual):
         return value.level
@@ -842,6 +923,11 @@ _SWITCHES = (sp.Abs, sp.sign, sp.Heaviside, sp.Max, sp.Min, sp.Piecewise)
 
 
 @lru_cache(maxsize=4096)  # the same at every point
+def _has_switches(function: sp.Expr) -> bool:
+    return bool(function.has(*_SWITCHES))
+
+
+@lru_cache(maxsize=4096)
 def _kinks(function: sp.Expr, variable: Any) -> tuple[sp.Expr, ...]:
     """Where a piecewise smooth integrand with linear switches is not smooth."""
     switches: set[sp.Expr] = set()
@@ -901,37 +987,46 @@ def _polynomial_times_exponential(
     return tuple(p_poly.all_coeffs()[::-1]), tuple(q_poly.all_coeffs()[::-1])
 
 
-_METHODS: dict[type, Callable[[Evaluator, Any, Environment], Any]] = {
-    sp.Integer: Evaluator._number,
-    sp.Rational: Evaluator._number,
-    type(sp.S.One): Evaluator._number,
-    type(sp.S.NegativeOne): Evaluator._number,
-    type(sp.S.Half): Evaluator._number,
-    type(sp.pi): Evaluator._pi,
-    type(sp.E): Evaluator._e,
-    sp.Symbol: Evaluator._symbol,
-    sp.Dummy: Evaluator._symbol,
-    sp.Add: Evaluator._add,
-    sp.Mul: Evaluator._mul,
-    sp.Pow: Evaluator._pow,
-    sp.exp: Evaluator._named,
-    sp.log: Evaluator._named,
-    sp.erf: Evaluator._named,
-    sp.erfc: Evaluator._named,
-    phi: Evaluator._phi,
-    Phi: Evaluator._Phi,
-    sp.LambertW: Evaluator._lambertw,
-    sp.Abs: Evaluator._abs,
-    sp.sign: Evaluator._sign,
-    sp.Max: Evaluator._extremum,
-    sp.Min: Evaluator._extremum,
-    sp.Heaviside: Evaluator._heaviside,
-    sp.floor: Evaluator._floor,
-    sp.Piecewise: Evaluator._piecewise,
-    sp.Indexed: Evaluator._indexed,
-    sp.KroneckerDelta: Evaluator._delta,
-    sp.Sum: Evaluator._sum,
-    sp.Subs: Evaluator._subs,
-    sp.Derivative: Evaluator._derivative,
-    sp.Integral: Evaluator._integral,
+_QUANTIFIERS: dict[type, Callable[[Iterable[bool]], bool]] = {sp.And: all, sp.Or: any}
+_RELATIONS: dict[type, Callable[[int, int], bool]] = {
+    sp.StrictLessThan: operator.lt,
+    sp.LessThan: operator.le,
+    sp.StrictGreaterThan: operator.gt,
+    sp.GreaterThan: operator.ge,
+    sp.Equality: operator.eq,
+    sp.Unequality: operator.ne,
+}
+_METHODS: dict[type, str] = {
+    sp.Integer: "_number",
+    sp.Rational: "_number",
+    type(sp.S.One): "_number",
+    type(sp.S.NegativeOne): "_number",
+    type(sp.S.Half): "_number",
+    type(sp.pi): "_pi",
+    type(sp.E): "_e",
+    sp.Symbol: "_symbol",
+    sp.Dummy: "_symbol",
+    sp.Add: "_add",
+    sp.Mul: "_mul",
+    sp.Pow: "_pow",
+    sp.exp: "_named",
+    sp.log: "_named",
+    sp.erf: "_named",
+    sp.erfc: "_named",
+    phi: "_phi",
+    Phi: "_Phi",
+    sp.LambertW: "_lambertw",
+    sp.Abs: "_abs",
+    sp.sign: "_sign",
+    sp.Max: "_extremum",
+    sp.Min: "_extremum",
+    sp.Heaviside: "_heaviside",
+    sp.floor: "_floor",
+    sp.Piecewise: "_piecewise",
+    sp.Indexed: "_indexed",
+    sp.KroneckerDelta: "_delta",
+    sp.Sum: "_sum",
+    sp.Subs: "_subs",
+    sp.Derivative: "_derivative",
+    sp.Integral: "_integral",
 }

@@ -6,6 +6,8 @@ runs over a whole batch meets only indices of the same batch, and the delta is s
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import sympy as sp
 
 INDEX = sp.Symbol("j_", integer=True, positive=True)
@@ -54,7 +56,9 @@ def _expand_sum(function: sp.Expr, index: sp.Symbol, low: sp.Expr, high: sp.Expr
 
 
 def _sum_term(term: sp.Expr, index: sp.Symbol, low: sp.Expr, high: sp.Expr) -> sp.Expr:
-    constant, varying = term.as_independent(index, as_Add=False)
+    factors = sp.Mul.make_args(term)
+    constant = sp.Mul(*[factor for factor in factors if index not in _free_symbols(factor)])
+    varying = sp.Mul(*[factor for factor in factors if index in _free_symbols(factor)])
     for factor in sp.Mul.make_args(varying):
         delta, power = factor.as_base_exp()
         if not isinstance(delta, sp.KroneckerDelta) or power.is_positive is not True:
@@ -69,6 +73,11 @@ def _sum_term(term: sp.Expr, index: sp.Symbol, low: sp.Expr, high: sp.Expr) -> s
     while varying.has(name) and name != index:  # the index of an inner sum
         name = sp.Symbol(f"{name}_", integer=True, positive=True)
     return constant * sp.Sum(varying.subs(index, name), (name, low, high))
+
+
+@lru_cache(maxsize=4096)  # the same factors stand in many terms, and SymPy looks through their sums each time
+def _free_symbols(factor: sp.Expr) -> frozenset[sp.Basic]:
+    return frozenset(factor.free_symbols)
 
 
 def contract(expr: sp.Expr) -> sp.Expr:

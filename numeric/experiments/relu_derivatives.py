@@ -13,6 +13,7 @@ import numpy as np
 
 from numeric.experiments.extrapolation import derivative
 from numeric.experiments.integrals import relu_quantities
+from numeric.experiments.relu import rectify
 from numeric.sampling.estimates import Array, Estimate, Moments
 
 STEP = 1e-3
@@ -64,20 +65,20 @@ class DerivativeDraws:
         gamma, beta = self.affine[point]
         step = STEP * abs(gamma)
 
-        def rectify(scale: float, shift: float, into: Array) -> None:
+        def relu(scale: float, shift: float, into: Array) -> None:
             np.multiply(z[0], scale, out=into)
             np.add(into, shift, out=into)
-            np.maximum(into, 0.0, out=into)
+            rectify(into, out=into)
 
         d_gamma, d_beta = (step, 0.0) if self.symbol == "gamma" else (0.0, step)
         below, difference, of_squares = out
-        rectify(gamma + d_gamma, beta + d_beta, difference)
-        rectify(gamma - d_gamma, beta - d_beta, below)
+        relu(gamma + d_gamma, beta + d_beta, difference)
+        relu(gamma - d_gamma, beta - d_beta, below)
         np.add(difference, below, out=of_squares)
         np.subtract(difference, below, out=difference)
         np.multiply(difference, 0.5 / step, out=difference)
         np.multiply(of_squares, difference, out=of_squares)
-        rectify(gamma, beta, out[0])
+        relu(gamma, beta, out[0])
 
 
 def estimates(moments: Moments, share: float = 1.0) -> Mapping[str, Estimate]:
