@@ -208,7 +208,7 @@ def _contains(values: sp.Set, number: sp.Expr) -> bool:
         above = low == -sp.oo or (number > low if values.left_open else number >= low) == sp.true
         below = high == sp.oo or (number < high if values.right_open else number <= high) == sp.true
         return bool(above and below)
-    if values == sp.S.Reals and number.is_Rational:
+    if values is sp.S.Reals and number.is_Rational:
         return True
     return bool(values.contains(number) == sp.true)
 
@@ -239,7 +239,7 @@ def _draw(values: sp.Set, rng: random.Random) -> sp.Expr:
         reach = rng.choice((MAX_DRAWN_INTEGER, MAX_DRAWN_INTEGER, 2 * MAX_DRAWN_INTEGER))
         stop = start + reach if values.stop is sp.oo else int(values.stop)
         return sp.Integer(rng.randrange(start, stop))
-    if values == sp.S.Reals:
+    if values is sp.S.Reals:
         values = sp.Interval(-sp.oo, sp.oo)
     if not isinstance(values, sp.Interval):
         raise TypeError(f"no way to draw from {values}")
