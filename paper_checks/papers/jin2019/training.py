@@ -223,13 +223,13 @@ def _logits() -> tuple[AnyClaim, ...]:
 def _variance_of_y(label: str, left: str, scale: sp.Expr) -> Claim:
     at = {bn.eps: sp.S.Zero}
     norm = find("batchnorm.xhat_norm")
+    factors = sorted(scale.free_symbols, key=str)  # points are drawn in the order of the sets
     sets = {
         m: sp.Range(2, sp.oo),
         x: sp.S.Reals,
         gamma: _POSITIVE,
-        **dict.fromkeys(scale.free_symbols, _POSITIVE),
+        **{s: _NATURAL if s.is_integer else _POSITIVE for s in factors},
     }
-    sets |= {s: _NATURAL for s in scale.free_symbols if s.is_integer}
     domain = Domain(sets, (sp.Ne(bn.VARIANCE, 0),), {x: m})
     return Claim(
         label,
