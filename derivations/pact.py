@@ -18,9 +18,10 @@ from typing import Any
 
 import sympy as sp
 
+from derivations.machinery.arithmetic import Unevaluable
 from derivations.machinery.derivation import Derivation
 from derivations.machinery.domain import Case, Domain
-from derivations.machinery.enclosure import Dual, Unevaluable
+from derivations.machinery.dual import Dual
 from derivations.machinery.formula import Formula, Source
 from derivations.machinery.prover import is_zero
 

@@ -21,9 +21,10 @@ from functools import cache
 
 import sympy as sp
 
+from derivations.machinery.arithmetic import Unevaluable
 from derivations.machinery.derivation import Derivation
 from derivations.machinery.domain import Case, Domain
-from derivations.machinery.enclosure import Evaluator, Unevaluable
+from derivations.machinery.enclosure import Evaluator
 from derivations.machinery.formula import Formula, Source
 from derivations.machinery.limits import ComparisonOfGrowth, LimitAtInfinity
 from derivations.machinery.prover import Antiderivative, Lemmas, SplitIntegral, boundary_value, is_zero

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from derivations import Formula, catalog
-from derivations.machinery.enclosure import flint
+from derivations.machinery.arithmetic import flint
 from numeric.sampling.executors import Plan, Progress, Store, run, single
 from paper_checks import mutants, review, verification
 from paper_checks.claim import Verdict

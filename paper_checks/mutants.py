@@ -28,7 +28,8 @@ import sympy as sp
 
 from derivations import Domain, Formula, catalog, find
 from derivations.batchnorm import eps
-from derivations.machinery.enclosure import Unevaluable, decimal
+from derivations.machinery.arithmetic import Unevaluable
+from derivations.machinery.enclosure import decimal
 from numeric.sampling.estimates import Estimate
 from numeric.sampling.executors import Plan, Progress, run, single
 from paper_checks import verification

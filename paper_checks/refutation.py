@@ -20,17 +20,10 @@ from sympy.core.relational import Relational
 
 from derivations import Domain
 from derivations.machinery.abbreviation import Abbreviation
+from derivations.machinery.arithmetic import BallArithmetic, SampleArithmetic, Unevaluable
 from derivations.machinery.derivation import POINTS
 from derivations.machinery.domain import Point
-from derivations.machinery.enclosure import (
-    BallArithmetic,
-    Environment,
-    Evaluator,
-    SampleArithmetic,
-    Unevaluable,
-    Valued,
-    decimal,
-)
+from derivations.machinery.enclosure import Environment, Evaluator, Valued, decimal
 from derivations.machinery.unspecified import with_stand_ins
 from derivations.pact import Round
 from paper_checks.mutation import SMALL

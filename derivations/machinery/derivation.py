@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import sympy as sp
 
 from derivations.machinery.abbreviation import Abbreviation
+from derivations.machinery.arithmetic import Unevaluable
 from derivations.machinery.domain import Domain, Point
-from derivations.machinery.enclosure import Evaluator, Unevaluable
+from derivations.machinery.enclosure import Evaluator
 from derivations.machinery.prover import Certificate, prove
 
 POINTS = 4
@@ -67,7 +68,7 @@ class Failure:
 class StepCheck:
     """What the machine found about one step.
 
-    ``evidence`` is "enclosed" (ball arithmetic), "sampled" (50 digits, no bound) or "" where the step could
+    ``evidence`` is "enclosed" (ball arithmetic), "sampled" (60 digits, no bound) or "" where the step could
     be evaluated at no point.
     """
 

@@ -14,7 +14,8 @@ import sympy as sp
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from derivations.machinery.abbreviation import Abbreviation
-from derivations.machinery.enclosure import Evaluator, Unevaluable
+from derivations.machinery.arithmetic import Unevaluable
+from derivations.machinery.enclosure import Evaluator
 from derivations.machinery.latex import latex
 
 Point = dict[Any, Any]

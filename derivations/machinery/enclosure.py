@@ -1,4 +1,4 @@
-"""The value of an expression at a point, as a ball that contains it (python-flint) or as a 50-digit sample.
+"""The value of an expression at a point, as a ball that contains it (python-flint) or as a sample of 60 digits.
 
 The evaluator reads definitions as they stand: a ``Derivative`` is evaluated by dual numbers, an ``Integral``
 by rigorous quadrature with a bound for the tail, a ``Sum`` term by term. It shares no code with SymPy's
@@ -9,247 +9,28 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise, product
 from typing import TYPE_CHECKING, Any
 
-import mpmath
 import sympy as sp
 
 from derivations.machinery.analytic import is_entire
+from derivations.machinery.arithmetic import (
+    DIGITS,
+    BallArithmetic,
+    SampleArithmetic,
+    Unevaluable,
+    arithmetic,
+)
+from derivations.machinery.dual import Dual, level_of, slope_of, value_of
 from derivations.machinery.unspecified import with_stand_ins
 from derivations.normal import Phi, phi
 
 if TYPE_CHECKING:
     from derivations.machinery.domain import Point
 
-flint: Any
-try:
-    import flint
-except ImportError:  # the optional extra "rigorous"
-    flint = None
-
-DIGITS = 60
-"""Working precision."""
 TAIL = 12  # the tail of an improper integral is cut where its bound is below exp(-TAIL**2)
-
-
-class Unevaluable(ValueError):
-    """An expression holds something that cannot be evaluated at a point."""
-
-
-@dataclass(frozen=True)
-class Dual:
-    """A value and its derivative; ``level`` tells nested derivatives apart."""
-
-    value: Any
-    slope: Any
-    level: int
-
-    def _parts(self, other: Any) -> tuple[Any, Any]:
-        if isinstance(other, Dual) and other.level == self.level:
-            return other.value, other.slope
-        return other, 0
-
-    def _yields(self, other: Any) -> bool:
-        return isinstance(other, Dual) and other.level > self.level
-
-    def __add__(self, other: Any) -> Any:
-        if self._yields(other):
-            return other.__radd__(self)
-        value, slope = self._parts(other)
-        return Dual(self.value + value, self.slope + slope, self.level)
-
-    __radd__ = __add__
-
-    def __neg__(self) -> Dual:
-        return Dual(-self.value, -self.slope, self.level)
-
-    def __mul__(self, other: Any) -> Any:
-        if self._yields(other):
-            return other.__rmul__(self)
-        value, slope = self._parts(other)
-        return Dual(self.value * value, self.slope * value + self.value * slope, self.level)
-
-    __rmul__ = __mul__
-
-
-class BallArithmetic:
-    """Real balls of python-flint: every result contains the true value."""
-
-    evidence = "enclosed"
-
-    def __init__(self, digits: int = DIGITS) -> None:
-        self.digits = digits
-        self.use()
-
-    def use(self) -> None:
-        """Work at this precision from now on; python-flint holds one for the whole process."""
-        flint.ctx.dps = self.digits
-        self._rationals: dict[tuple[int, int], Any] = {}  # at this precision
-
-    def rational(self, p: int, q: int = 1) -> Any:
-        """The ratio of two integers."""
-        known = self._rationals.get((p, q))
-        if known is None:
-            known = self._rationals[p, q] = flint.arb(flint.fmpq(int(p), int(q)))
-        return known
-
-    def pi(self) -> Any:
-        return flint.arb.pi()
-
-    def apply(self, name: str, x: Any) -> Any:
-        if name == "log" and isinstance(x, flint.arb) and not x > 0:
-            raise Unevaluable("logarithm of a ball that is not positive")
-        if name == "lambertw_minus1":
-            return x.lambertw(-1)
-        if name == "erfc" and isinstance(x, flint.arb):
-            # decreasing: between its values at the ends; far out arb's own bound for a ball is much wider
-            return x.lower().erfc().union(x.upper().erfc())
-        return getattr(x, name)()
-
-    def power(self, base: Any, exponent: Any) -> Any:
-        return base**exponent
-
-    def sign(self, x: Any) -> int:
-        if x > 0:
-            return 1
-        if x < 0:
-            return -1
-        if x.is_zero():
-            return 0
-        raise Unevaluable("a sign that the ball does not decide")
-
-    def round_half_even(self, x: Any) -> Any:
-        return self.floor(x + self.rational(1, 2), half_even=True)
-
-    def floor(self, x: Any, half_even: bool = False) -> Any:
-        unique = x.floor().unique_fmpz()
-        if unique is None:
-            raise Unevaluable("a floor that the ball does not decide")
-        if half_even and x.is_integer() and x.is_exact() and int(unique) % 2:
-            unique -= 1
-        return flint.arb(unique)
-
-    def midpoint(self, low: Any, high: Any) -> Any:
-        return (low + high) / 2
-
-    def exact_midpoint(self, low: Any, high: Any, half: Any) -> Any:
-        """A point near the middle, without the radius of the ends."""
-        return ((low + high) * half).mid()
-
-    def integrate(self, integrand: Callable[[Any], Any], low: Any, high: Any) -> Any:
-        def wrapped(z: Any, analytic: bool) -> Any:
-            try:
-                return flint.acb(integrand(z))
-            except (ZeroDivisionError, Unevaluable):
-                return flint.acb("nan")
-
-        result = flint.acb.integral(wrapped, flint.acb(low), flint.acb(high))
-        return result.real
-
-    def widen(self, x: Any, bound: Any) -> Any:
-        return x + flint.arb(0, bound.upper())
-
-    def agree(self, x: Any, y: Any) -> bool:
-        difference = x - y
-        scale = 1 + abs(x).upper()
-        width_ok = difference.rad() < scale * self.rational(1, 10**45)
-        return bool(difference.contains(0) and width_ok)
-
-    def below(self, x: Any, y: Any) -> bool:
-        """Whether one value is certainly less than another."""
-        return bool(x < y)
-
-    def text(self, x: Any, digits: int = 20) -> str:
-        return str(x.str(digits, radius=False))
-
-    def settled(self, x: Any, before: Any, digits: int) -> bool:
-        """Whether a value has so many accurate digits."""
-        return bool(x.is_finite() and (x.is_zero() or x.rel_accuracy_bits() > 3.33 * digits))
-
-    def vanishes(self, x: Any) -> bool:
-        """Whether a value cannot be told from zero, however small its error."""
-        return bool(x.contains(0) and x.rad() < self.rational(1, 10 ** (self.digits // 2)))
-
-
-class SampleArithmetic:
-    """mpmath at the same working precision: no bound, hence samples and no enclosures."""
-
-    evidence = "sampled"
-
-    def __init__(self, digits: int = DIGITS) -> None:
-        self.mp = mpmath.mp.clone()
-        self.mp.dps = self.digits = digits
-
-    def use(self) -> None:
-        """Nothing: the precision belongs to this object."""
-
-    def rational(self, p: int, q: int = 1) -> Any:
-        """The ratio of two integers."""
-        return self.mp.mpf(int(p)) / int(q)
-
-    def pi(self) -> Any:
-        return +self.mp.pi
-
-    def apply(self, name: str, x: Any) -> Any:
-        if name == "lambertw_minus1":
-            return self.mp.lambertw(x, -1).real
-        if name == "lambertw":
-            return self.mp.lambertw(x).real
-        return getattr(self.mp, name)(x)
-
-    def power(self, base: Any, exponent: Any) -> Any:
-        return base**exponent
-
-    def sign(self, x: Any) -> int:
-        return int(self.mp.sign(x))
-
-    def floor(self, x: Any) -> Any:
-        return self.mp.floor(x)
-
-    def round_half_even(self, x: Any) -> Any:
-        if abs(x - self.mp.floor(x) - self.mp.mpf(0.5)) < (1 + abs(x)) * self.mp.mpf(10) ** (5 - self.digits):
-            raise Unevaluable("a rounding that the sample does not decide")
-        return self.mp.nint(x)
-
-    def midpoint(self, low: Any, high: Any) -> Any:
-        return (low + high) / 2
-
-    def exact_midpoint(self, low: Any, high: Any, half: Any) -> Any:
-        return (low + high) * half
-
-    def integrate(self, integrand: Callable[[Any], Any], low: Any, high: Any) -> Any:
-        pieces = max(2, int(self.mp.ceil((high - low) / 2)))
-        return self.mp.quad(integrand, self.mp.linspace(low, high, pieces + 1), method="gauss-legendre")
-
-    def widen(self, x: Any, bound: Any) -> Any:
-        return x
-
-    def agree(self, x: Any, y: Any) -> bool:
-        return bool(abs(x - y) <= (1 + abs(x)) * self.mp.mpf(10) ** -40)
-
-    def below(self, x: Any, y: Any) -> bool:
-        """Whether one value is less than another by more than rounding."""
-        return bool(x < y - abs(y) * self.mp.mpf(10) ** -40)
-
-    def text(self, x: Any, digits: int = 20) -> str:
-        return str(self.mp.nstr(x, digits))
-
-    def settled(self, x: Any, before: Any, digits: int) -> bool:
-        """Whether a value agrees with the one at the precision before."""
-        return before is not None and bool(abs(x - before) <= abs(x) * self.mp.mpf(10) ** -(digits + 1))
-
-    def vanishes(self, x: Any) -> bool:
-        """Whether a value cannot be told from zero."""
-        return bool(abs(x) < self.mp.mpf(10) ** -(self.digits // 2))
-
-
-def arithmetic(digits: int = DIGITS) -> BallArithmetic | SampleArithmetic:
-    """Ball arithmetic where python-flint is installed, else samples."""
-    return SampleArithmetic(digits) if flint is None else BallArithmetic(digits)
-
 
 Environment = Mapping[Any, Any]
 Valued = Callable[[Environment], Any]
@@ -531,7 +312,7 @@ class Evaluator:
 
     def _floor(self, expr: sp.Expr) -> Valued:
         argument = self.valued(expr.args[0])
-        return lambda env: self.numbers.floor(_value(argument(env)))
+        return lambda env: self.numbers.floor(value_of(argument(env)))
 
     def _piecewise(self, expr: sp.Expr) -> Valued:
         pieces = [(self.valued(value), self.truth(condition)) for value, condition in expr.args]
@@ -606,7 +387,7 @@ class Evaluator:
         if not variables:
             return function(env)
         *rest, variable = variables
-        level = 1 + max((_level(v) for v in env.values()), default=0)
+        level = 1 + max((level_of(v) for v in env.values()), default=0)
         one = self.numbers.rational(1)
         inner = dict(env)
         if isinstance(variable, sp.Indexed):
@@ -628,9 +409,9 @@ class Evaluator:
         return lambda env: self._integral_at(expr, symbols, env)
 
     def _integral_at(self, expr: sp.Integral, symbols: set[sp.Basic], env: Environment) -> Any:
-        levels = {_level(env[s]) for s in symbols if s in env} - {0}
-        rest = {key: _value(value) for key, value in env.items()}
-        if len(levels) > 1 or any(_level(rest[s]) for s in symbols if s in rest):
+        levels = {level_of(env[s]) for s in symbols if s in env} - {0}
+        rest = {key: value_of(value) for key, value in env.items()}
+        if len(levels) > 1 or any(level_of(rest[s]) for s in symbols if s in rest):
             raise Unevaluable("of an integral only the first derivative in a number is evaluated")
         ((variable, _, _),) = expr.limits
         expr = expr.func(self._written_out(expr.function, variable, rest), *expr.limits)
@@ -667,11 +448,11 @@ class Evaluator:
                 continue
 
             integrand = self._integrand(smooth, variable, env)
-            total = total + self.numbers.integrate(lambda z: _slope(integrand(z)), left, right)  # noqa: B023
+            total = total + self.numbers.integrate(lambda z: slope_of(integrand(z)), left, right)  # noqa: B023
             for place, edge, sign in ((right, stop, 1), (left, start, -1)):
                 if edge is not None:  # a cut stays where it is
                     height = self.evaluate(smooth, self.bound(rest, {variable: place}))
-                    total = total + height * _slope(self.evaluate(edge, env)) * sign
+                    total = total + height * slope_of(self.evaluate(edge, env)) * sign
         for place, sign in tails:
             total = self.numbers.widen(total, self._tail_bound(expr, place, sign, env))
         return total
@@ -806,10 +587,10 @@ class Evaluator:
         """
         p, q = self._tail_polynomials(expr, reach, sign, env)
         if any(isinstance(c, Dual) for c in (*p, *q)):
-            moving = [_slope(c) for c in q]
-            q = [_value(c) for c in q]
-            products = [[_value(c) * d for d in moving] for c in p]
-            p = [_slope(c) for c in p] + [reach * 0] * (len(q) - 1)
+            moving = [slope_of(c) for c in q]
+            q = [value_of(c) for c in q]
+            products = [[value_of(c) * d for d in moving] for c in p]
+            p = [slope_of(c) for c in p] + [reach * 0] * (len(q) - 1)
             for k, row in enumerate(products):
                 for j, product in enumerate(row):
                     p[k + j] = p[k + j] + product
@@ -827,7 +608,7 @@ class Evaluator:
         """Coefficients of p and q where the integrand is ``p(t) exp(q(t))``; none where it is zero."""
         ((variable, _, _),) = expr.limits
         t = sp.Symbol("t_tail", positive=True)
-        rest = {key: _value(value) for key, value in env.items()}
+        rest = {key: value_of(value) for key, value in env.items()}
         here = self.bound(rest, {variable: reach * sign})
         smooth = self._branch(expr.function, variable, here).subs(variable, sign * t)
         if smooth == 0:
@@ -887,22 +668,6 @@ def _without_value(reason: str) -> Valued:
         raise Unevaluable(reason)
 
     return value
-
-
-def _level(value: Any) -> int:
-    if isinstance(value, Dual):
-        return value.level
-    if isinstance(value, list):
-        return max((_level(v) for v in value), default=0)
-    return 0
-
-
-def _value(x: Any) -> Any:
-    return x.value if isinstance(x, Dual) else x
-
-
-def _slope(x: Any) -> Any:
-    return x.slope if isinstance(x, Dual) else x * 0
 
 
 @lru_cache(maxsize=4096)

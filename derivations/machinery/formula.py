@@ -14,10 +14,11 @@ from typing import Any
 import sympy as sp
 from sympy.printing.defaults import Printable
 
+from derivations.machinery.arithmetic import Unevaluable
 from derivations.machinery.code import code
 from derivations.machinery.derivation import Derivation, DerivationCheck, DerivationError
 from derivations.machinery.domain import Domain, Point
-from derivations.machinery.enclosure import Unevaluable, decimal
+from derivations.machinery.enclosure import decimal
 from derivations.machinery.latex import align, latex
 from derivations.machinery.unspecified import Unspecified
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import sympy as sp
 
+from derivations.machinery.arithmetic import Unevaluable, arithmetic
 from derivations.machinery.domain import Domain
-from derivations.machinery.enclosure import Evaluator, Unevaluable, arithmetic
+from derivations.machinery.enclosure import Evaluator
 from derivations.machinery.prover import is_zero
 
 _FAR = 10**24

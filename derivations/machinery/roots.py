@@ -6,7 +6,8 @@ from typing import Any
 
 import sympy as sp
 
-from derivations.machinery.enclosure import Evaluator, Unevaluable
+from derivations.machinery.arithmetic import Unevaluable
+from derivations.machinery.enclosure import Evaluator
 
 _PLACES = 24
 

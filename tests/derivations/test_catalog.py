@@ -14,7 +14,8 @@ import pytest
 import sympy as sp
 
 from derivations import Derivation, DerivationError, catalog, find
-from derivations.machinery.enclosure import Evaluator, SampleArithmetic
+from derivations.machinery.arithmetic import SampleArithmetic
+from derivations.machinery.enclosure import Evaluator
 from derivations.machinery.prover import prove
 
 NAMES = sorted(catalog())
@@ -89,7 +90,7 @@ def test_empty_derivation_is_not_a_proof() -> None:
 def test_without_balls_every_step_holds_and_the_evidence_is_called_sampled(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("derivations.machinery.enclosure.flint", None)
+    monkeypatch.setattr("derivations.machinery.arithmetic.flint", None)
     assert isinstance(Evaluator().numbers, SampleArithmetic)
     check = find(name).derivation.check(points=1)
     assert check.ok, check.failures
@@ -97,7 +98,7 @@ def test_without_balls_every_step_holds_and_the_evidence_is_called_sampled(
 
 
 def test_without_balls_a_wrong_step_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("derivations.machinery.enclosure.flint", None)
+    monkeypatch.setattr("derivations.machinery.arithmetic.flint", None)
     derivation = find("relu.second_moment").derivation
     broken = derivation.step("a slip", lambda e: e * (1 + sp.Rational(1, 10**35)))
     assert "a slip" in broken.check(points=1).failures[0].reason
@@ -156,7 +157,7 @@ def test_constant_batch_without_eps_has_no_gradient() -> None:
 @pytest.mark.parametrize("balls", [True, False])
 def test_every_digit_is_right_far_out_in_the_tail(balls: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if not balls:
-        monkeypatch.setattr("derivations.machinery.enclosure.flint", None)
+        monkeypatch.setattr("derivations.machinery.arithmetic.flint", None)
     with mpmath.workdps(100):
         for a in (-3, -40, -1000):
             # the Mills ratio as a continued fraction, in which nothing cancels

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from derivations import find
-from derivations.machinery.enclosure import Evaluator, Unevaluable, decimal
+from derivations.machinery.arithmetic import Unevaluable
+from derivations.machinery.enclosure import Evaluator, decimal
 from derivations.normal import Phi, phi
 from derivations.pact import Round
 

@@ -139,7 +139,7 @@ def test_bound_certificates_refuse_what_is_not_the_bound() -> None:
 
 
 def test_without_balls_the_bound_is_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("derivations.machinery.enclosure.flint", None)
+    monkeypatch.setattr("derivations.machinery.arithmetic.flint", None)
     check = FORMULAS["pact.difference_bound"].check()
     assert check.ok
     assert {step.evidence for step in check.steps} == {"sampled"}
@@ -151,7 +151,7 @@ def test_ties_are_rounded_exactly(
     half: int, nearest: int, balls: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not balls:
-        monkeypatch.setattr("derivations.machinery.enclosure.flint", None)
+        monkeypatch.setattr("derivations.machinery.arithmetic.flint", None)
     evaluator = Evaluator()
     for steps in (3, 43, 59, 79, 177, 281):  # in 60 digits some of the products are no tie
         for beside, expected in ((0, nearest), (1, (half + 1) // 2)):
