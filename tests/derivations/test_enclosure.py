@@ -134,3 +134,31 @@ def test_a_rounded_value_that_balls_do_not_decide_is_found_exactly() -> None:
     clipped = Round(sp.Rational(5, 2) * sp.Max(-1, sp.Min(1, v / a)))
     for expr, point in ((clipped, third), (Round(sp.floor(3 * v) * a), half)):
         assert evaluator.numbers.agree(evaluator.at(expr, point), evaluator.numbers.rational(2))
+
+
+@pytest.mark.parametrize(
+    ("relation", "values"),
+    [
+        (a < 1, [1, 0, 0]),
+        (a <= 1, [1, 1, 0]),
+        (a > 1, [0, 0, 1]),
+        (a >= 1, [0, 1, 1]),
+        (sp.Eq(a, 1), [0, 1, 0]),
+        (sp.Ne(a, 1), [1, 0, 1]),
+        (sp.And(a >= 1, a <= 1), [0, 1, 0]),
+        (sp.Or(a < 1, a > 1), [1, 0, 1]),
+        (sp.Not(sp.Or(a < 1, a > 1), evaluate=False), [0, 1, 0]),
+    ],
+)
+def test_a_relation_decides_below_at_and_above_a_place(relation: sp.Basic, values: list[int]) -> None:
+    evaluator, piecewise = Evaluator(), sp.Piecewise((1, relation), (0, True), evaluate=False)
+    places = (sp.Rational(2, 3), sp.S.One, sp.Rational(4, 3))
+    assert [float(evaluator.at(piecewise, {a: place})) for place in places] == values
+
+
+def test_what_has_no_value_may_stand_where_it_is_not() -> None:
+    without = sp.gamma(a)
+    piecewise = sp.Piecewise((a, a < 1), (without, True))
+    assert decimal(piecewise, {a: sp.Rational(1, 2)}, 5) == sp.Float("0.5", 5)
+    with pytest.raises(Unevaluable, match="no way to evaluate gamma"):
+        decimal(piecewise, {a: sp.S(2)}, 5)
