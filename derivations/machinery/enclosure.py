@@ -165,7 +165,7 @@ class Evaluator:
         return self.sign(x.value) if isinstance(x, Dual) else self.numbers.sign(x)
 
     def sign_of(self, expr: sp.Expr) -> Callable[[Environment], int]:
-        """The sign of an expression, from exact values where a ball does not decide."""
+        """The sign of an expression, as a function too; from exact values where a ball does not decide."""
         value = self.valued(expr)
 
         def sign(env: Environment) -> int:
@@ -180,7 +180,7 @@ class Evaluator:
         return sign
 
     def truth(self, condition: sp.Basic) -> Callable[[Environment], bool]:
-        """Whether a relation holds."""
+        """Whether a relation holds, as a function of the environment too."""
         if condition == sp.true or condition == sp.false:
             return lambda env: bool(condition)
         if isinstance(condition, sp.And | sp.Or):
