@@ -761,7 +761,7 @@ _RELATIONS: dict[type, Callable[[int, int], bool]] = {
     sp.Equality: operator.eq,
     sp.Unequality: operator.ne,
 }
-_METHODS: dict[type, str] = {
+_METHODS: dict[type, str] = {  # by name: subclasses may read a node in their own way
     sp.Integer: "_number",
     sp.Rational: "_number",
     type(sp.S.One): "_number",
