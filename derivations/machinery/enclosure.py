@@ -73,7 +73,7 @@ class Evaluator:
         return self.valued(expr)(env)
 
     def valued(self, expr: sp.Expr) -> Valued:
-        """The expression as a function of the environment."""
+        """The expression as a function of the environment; what has no value raises when it is called, not here."""
         known = self._valued.get(expr)
         if known is None:
             known = self._valued[expr] = self._read(expr)
@@ -189,7 +189,10 @@ class Evaluator:
         if isinstance(condition, sp.Not):
             negated = self.truth(condition.args[0])
             return lambda env: not negated(env)
-        sign, compare = self.sign_of(condition.lhs - condition.rhs), _RELATIONS[type(condition)]
+        compare = _RELATIONS.get(type(condition))
+        if compare is None:
+            return _without_value(f"no way to decide {type(condition).__name__}: {condition}")
+        sign = self.sign_of(condition.lhs - condition.rhs)
         return lambda env: compare(sign(env), 0)
 
     # -- one method for each kind of node, which reads it ----------------------------------------------
@@ -379,6 +382,8 @@ class Evaluator:
         return value
 
     def _derivative(self, expr: sp.Derivative) -> Valued:
+        if not all(count.is_Integer for _, count in expr.variable_count):
+            return _without_value(f"only derivatives of a given order are evaluated: {expr}")
         variables = [v for v, count in expr.variable_count for _ in range(int(count))]
         function = self.valued(expr.expr)
         return lambda env: self._derivative_in(function, variables, env)

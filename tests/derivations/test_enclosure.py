@@ -156,9 +156,18 @@ def test_a_relation_decides_below_at_and_above_a_place(relation: sp.Basic, value
     assert [float(evaluator.at(piecewise, {a: place})) for place in places] == values
 
 
-def test_what_has_no_value_may_stand_where_it_is_not() -> None:
-    without = sp.gamma(a)
-    piecewise = sp.Piecewise((a, a < 1), (without, True))
+@pytest.mark.parametrize(
+    ("without", "condition", "message"),
+    [
+        (sp.gamma(a), sp.true, "no way to evaluate gamma"),
+        (sp.Derivative(phi(a), (a, sp.Symbol("n", integer=True, positive=True))), sp.true, "a given order"),
+        (a, sp.Contains(a, sp.S.Rationals, evaluate=False), "no way to decide Contains"),
+    ],
+)
+def test_what_has_no_value_may_stand_where_it_is_not(
+    without: sp.Expr, condition: sp.Basic, message: str
+) -> None:
+    piecewise = sp.Piecewise((a, a < 1), (without, condition), evaluate=False)
     assert decimal(piecewise, {a: sp.Rational(1, 2)}, 5) == sp.Float("0.5", 5)
-    with pytest.raises(Unevaluable, match="no way to evaluate gamma"):
+    with pytest.raises(Unevaluable, match=message):
         decimal(piecewise, {a: sp.S(2)}, 5)
