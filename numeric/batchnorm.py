@@ -15,22 +15,18 @@ and those of ``sum(v grad_input)``, with ``c = <v g> - <v> <g> - <v xhat> <g xha
 The catalogue derives them: ``batchnorm.grad_input``, ``batchnorm.double_grad_input`` and their neighbours.
 
 A first estimate of the mean is subtracted from the inputs. The mean and the mean square of the differences give the
-variance and correct the mean; where the estimate was off by more than a standard deviation it is improved, and the
-differences are taken again. An offset common to a batch so costs only the digits that it took from the data.
-Sums run over 4 rows one after the other (8 in float32), over such sums of a block of 128 rows in pairs, and so far in
-the precision of the input; beyond, in pairs in float64. A sum over m samples is off by at most ``16 + log2(m)``
-rounding units of the sum of the sizes of its terms, by 1 or 2 as a rule. A float32 batch whose sums leave the range of
-float32 is computed in float64.
+variance and correct the mean; where the estimate was far off it is improved, and the differences are taken again. An
+offset common to a batch so costs only the digits that it took from the data. :mod:`numeric.evaluation.channels` says
+how sums are rounded. A float32 batch whose sums leave the range of float32 is computed in float64.
 
 Results are differences, so errors are given in units in the last place (ulp) of the sizes of what is added, not of what
-is left: ``|gamma| max |xhat| + |beta|`` for y, ``|gamma| s (max |g| + <|g xhat|> max |xhat|)`` for grad_input, and
-alike for the others, second gradients among them. ``benchmarks/batchnorm_accuracy.py`` and a search beyond it found
-none above these: of normal and uniform data, with and without an offset, 3 ulp in float64 and 2.2 in float32, of the
-variance, in ulp of its own size, 2.5 and 2.7; of heavy-tailed and sparse data, and data with one outlier, 3.6 and 3, of
-the variance 4.5 and 6. The unit of grad_gamma, ``sum |g xhat|``, can be small beside what the rounded mean of x
-contributes: of sparse data its error stayed below 11 and 6 ulp, but where g vanishes but for samples that lie at the
-mean there is no bound. In float64 all this holds where no product of two or three of the deviations, g, v and s over-
-or underflows, as from 1e-40 to 1e40.
+is left. With ``size(a) = <|a xhat|> + |<a>| <|xhat|>``, where the second part is what the mean in xhat adds, these are
+``|gamma| max |xhat| + |beta|`` for y, ``|gamma| s (max |g| + size(g) max |xhat|)`` for grad_input, ``m size(g)`` for
+grad_gamma, and alike for the others, second gradients among them; for the variance its own size. Of normal, uniform,
+heavy-tailed and sparse data, with an offset and with one outlier, ``benchmarks/batchnorm_accuracy.py`` finds at most 3.2
+ulp in float64 and 1.95 in float32. A search over odder inputs (a few equal spikes, steps, geometric sequences, g with
+heavy tails or spikes) found at most 4.4 and 3. In float64 all this holds where no product of two or three of the
+deviations, g, v and s over- or underflows, as from 1e-40 to 1e40.
 
 nan and infinities stay in their channel. A channel that is constant has ``xhat = 0``; if also ``eps = 0``, then ``s``
 counts as 0, as in PyTorch.
@@ -38,28 +34,19 @@ counts as 0, as in PyTorch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import accumulate
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from numeric.evaluation.channels import TINY, Doubles, Floats, panels
 from numeric.memory import aligned
 
 __all__ = ["Forward", "Gradients", "SecondGradients", "backward", "double_backward", "forward", "inference"]
 
-Floats: TypeAlias = NDArray[Any]
-Doubles: TypeAlias = NDArray[np.float64]
-
-_FEW = {4: 8, 8: 4}  # by bytes of a number, rows summed one after the other: fewer are more exact, and slower
-_BLOCK = 128  # rows of a block, if there are so many: they are summed in the precision of the input
-_ROW_BYTES = 16384  # of a row of a block, if there are so many channels: a few rows stay in the first cache
-_FILLED_BYTES = 8192  # up to which samples are laid side by side where there are fewer
-_HELD = 1 << 21  # bytes of a panel that is copied, at most
 _SMALLEST = 1e-24  # in float32, squares of deviations of a smaller variance lose digits
-_TINY = 2.0**-90  # in float32, a smaller mean of products may be one of numbers that have underflowed
 
 
 class Forward(NamedTuple):
@@ -161,7 +148,7 @@ def inference(
         y = _affine(batch, centre, scaled, shift)
         if batch.dtype == np.float32:
             sizes = np.abs([np.where(a == 0, 1.0, a) for a in (centre, scaled, shift)])
-            lost = ~((sizes > _TINY) & (sizes < 1 / _TINY)).all(axis=0)
+            lost = ~((sizes > TINY) & (sizes < 1 / TINY)).all(axis=0)
             if lost.any():
                 wide = batch[:, lost].astype(np.float64)
                 y[:, lost] = _affine(wide, centre[lost], scaled[lost], shift[lost])
@@ -264,7 +251,7 @@ def double_backward(
 def _forward(eps: float, x: Floats, gamma: Doubles, beta: Doubles) -> list[Floats]:
     y, (mean, variance) = aligned(x.shape, x.dtype), np.empty((2, x.shape[1]))
     doubtful = np.empty(x.shape[1], bool)
-    for at, panel in _panels([x], [y]):
+    for at, panel in panels([x], [y]):
         found = panel.moments()
         scaled = gamma[at] * _reciprocal_root(found.variance, eps)
         panel.combine([scaled], beta[at] - found.offset * scaled, panel.results[0])
@@ -275,7 +262,7 @@ def _forward(eps: float, x: Floats, gamma: Doubles, beta: Doubles) -> list[Float
 def _backward(eps: float, x: Floats, g: Floats, gamma: Doubles) -> list[Floats]:
     dx, (grad_gamma, grad_beta, variance) = aligned(x.shape, x.dtype), np.empty((3, x.shape[1]))
     doubtful = np.empty(x.shape[1], bool)
-    for at, panel in _panels([x, g], [dx]):
+    for at, panel in panels([x, g], [dx]):
         found = panel.moments((1, 0))
         s = _reciprocal_root(found.variance, eps)
         (mean_g,) = found.means
@@ -297,7 +284,7 @@ def _double_backward(
         np.empty((2, x.shape[1])),
     )
     doubtful = np.empty(x.shape[1], bool)
-    for at, panel in _panels([x, g, v], [grad_x, grad_g]):
+    for at, panel in panels([x, g, v], [grad_x, grad_g]):
         found = panel.moments((1, 0), (2, 0), (1, 2))
         s = _reciprocal_root(found.variance, eps)
         mean_g, mean_v = found.means
@@ -319,189 +306,7 @@ def _reciprocal_root(variance: Doubles, eps: float) -> Doubles:
     return np.asarray(np.where(added == 0, 0.0, 1 / np.sqrt(added)))
 
 
-# --- sums and linear combinations, block by block --------------------------------------------------------------
-
-
-class _Moments(NamedTuple):
-    """Means over the batch: of x, of what is left of x after centring, and of what else there is."""
-
-    mean: Doubles
-    offset: Doubles  # the mean of the deviations: what the estimate of the mean was off by
-    variance: Doubles
-    means: list[Doubles]  # of g, v
-    products: list[Doubles]  # of the pairs that were asked for, of deviations, g, v
-
-
-class _Panel:
-    """Some channels of a batch x, and of g and v beside it, as blocks of rows.
-
-    The deviations of x from an estimate of its mean are kept in the first result until that is computed.
-    """
-
-    def __init__(self, inputs: Sequence[Floats], results: Sequence[Floats], room: _Room) -> None:
-        self.samples, self.width = inputs[0].shape
-        self.room = room
-        self.x, *others = (room.blocks(a) for a in inputs)
-        self.results = [room.blocks(a) for a in results]
-        self.arrays = [self.results[0], *others]
-        self.doubtful = np.zeros(self.width, bool)  # where float32 may have lost something by underflow
-
-    def moments(self, *pairs: tuple[int, int]) -> _Moments:
-        """Means of the arrays, and of the products of pairs of them."""
-        estimate: Floats = self._estimate()
-        smallest = np.full(self.width, np.inf)
-        while True:
-            estimate = estimate.astype(self.room.dtype)
-            (offset, square, *products), means = self._means(estimate, ((0, 0), *pairs))
-            squared_offset = offset * offset
-            variance = np.maximum(square - squared_offset, 0.0)
-            better = estimate + offset
-            off = squared_offset > variance
-            if off.any():
-                # what does not become smaller is left by rounding, and the variance may have underflowed
-                off &= (squared_offset < smallest / 4) & (better.astype(self.room.dtype) != estimate)
-            if not off.any():
-                break
-            smallest = squared_offset
-            estimate = np.where(off, better, estimate)
-        for product in products:
-            self.doubtful |= np.abs(product) < _TINY
-        return _Moments(better, offset, variance, means, products)
-
-    def _estimate(self) -> Doubles:
-        """The mean of so many samples that it is far closer to the mean of all than a standard deviation."""
-        total, samples = np.zeros(self.width), 0
-        for block in self.x:
-            total += self.room.sum(block).reshape(-1, self.width).sum(axis=0, dtype=np.float64)
-            samples += block.size // self.width
-            if samples >= _BLOCK:
-                break
-        return total / samples
-
-    def _means(self, centre: Floats, pairs: Sequence[tuple[int, int]]) -> tuple[list[Doubles], list[Doubles]]:
-        """Means of the deviations, their squares and the products; and of g and v."""
-        room = self.room
-        counts = [x.shape[1] // self.width for x in self.x]
-        ends = list(accumulate(counts))
-        sums = np.empty((ends[-1], len(self.arrays) + len(pairs), self.width))
-        wide = room.wide(centre)
-        for index, (x, count, end) in enumerate(zip(self.x, counts, ends, strict=True)):
-            width, to = x.shape[1], sums[end - count : end]
-            blocks = [array[index] for array in self.arrays]
-            np.subtract(x, wide[:width], out=blocks[0])
-            for number, (one, other) in enumerate(pairs):
-                to[:, number + 1] = room.sum_of_products(blocks[one], blocks[other]).reshape(-1, self.width)
-            for number, block in enumerate(blocks):
-                place = number + len(pairs) if number else 0
-                to[:, place] = room.sum(block).reshape(-1, self.width)
-        means = list(_sum_in_pairs(sums) / self.samples)
-        return means[: len(pairs) + 1], means[len(pairs) + 1 :]
-
-    def combine(
-        self, coefficients: Sequence[Doubles | None], constant: Doubles, result: Sequence[Floats]
-    ) -> None:
-        """Deviations, g and v times their coefficients, plus a constant."""
-        terms = []
-        for array, factor in zip(self.arrays, coefficients, strict=True):
-            if factor is not None:
-                tiny = np.abs(factor) < _TINY
-                if tiny.any():
-                    self.doubtful |= tiny & (factor != 0)
-                terms.append((array, self.room.wide(factor)))
-        (first, on_first), *others = terms
-        added = self.room.wide(constant)
-        for index, out in enumerate(result):
-            height, width = out.shape
-            product = self.room.scratch[:height, :width]
-            np.multiply(first[index], on_first[:width], out=out)
-            for array, factor in others:
-                np.multiply(array[index], factor[:width], out=product)
-                np.add(out, product, out=out)
-            np.add(out, added[:width], out=out)
-
-
-class _Room:
-    """Memory for one block, and how panels are cut into blocks.
-
-    A block has at most _BLOCK rows; in each, as many samples lie side by side as there are lanes.
-    """
-
-    def __init__(self, samples: int, width: int, lanes: int, dtype: np.dtype[Any]) -> None:
-        self.lanes, self.dtype = lanes, dtype
-        height, row = min(_BLOCK, max(samples // lanes, lanes)), lanes * width
-        self.few = _FEW[dtype.itemsize]
-        self.ones, self.sums = np.ones(self.few, dtype), aligned((-(-height // self.few) * row,), dtype)
-        self.scratch = aligned((height, row), dtype)
-
-    def blocks(self, array: Floats) -> list[Floats]:
-        """Blocks of rows; the last ones have the samples that do not fill a row, one in each."""
-        whole = len(array) - len(array) % self.lanes
-        rows = array[:whole].reshape(-1, self.lanes * array.shape[1]) if self.lanes > 1 else array
-        return [part[k : k + _BLOCK] for part in (rows, array[whole:]) for k in range(0, len(part), _BLOCK)]
-
-    def sum(self, block: Floats) -> Floats:
-        """The sum of the rows; the memory is used again by the next sum."""
-        return self._sum(self._add, block)
-
-    def sum_of_products(self, one: Floats, other: Floats) -> Floats:
-        """The sum of the products over the rows; the memory is used again by the next sum."""
-        return self._sum(self._add_products, one, other)
-
-    def _sum(self, add: Callable[..., object], *blocks: Floats) -> Floats:
-        rows, width = blocks[0].shape
-        groups, left = divmod(rows, self.few)
-        whole = rows - left
-        sums = self.sums[: (groups + (left > 0)) * width].reshape(-1, width)
-        if groups:
-            add(*[b[:whole].reshape(groups, self.few, width) for b in blocks], sums[:groups])
-        if left:
-            add(*[b[None, whole:] for b in blocks], sums[groups:])
-        return _sum_in_pairs(sums)
-
-    def _add(self, parts: Floats, out: Floats) -> None:
-        np.matmul(self.ones[: parts.shape[1]], parts, out=out)
-
-    def _add_products(self, one: Floats, other: Floats, out: Floats) -> None:
-        np.einsum("kij,kij->kj", one, other, out=out)
-
-    def wide(self, vector: Doubles) -> Floats:
-        """A number for each channel, once for each lane."""
-        narrow = vector.astype(self.dtype)
-        return np.concatenate([narrow] * self.lanes) if self.lanes > 1 else narrow
-
-
-def _panels(inputs: Sequence[Floats], results: Sequence[Floats]) -> Iterator[tuple[slice, _Panel]]:
-    """The channels in panels. Those of a wide batch are copied in and out, if the cache then holds them."""
-    samples, channels = inputs[0].shape
-    dtype = inputs[0].dtype
-    width = min(max(channels, 1), _ROW_BYTES // dtype.itemsize)
-    lanes = max(1, min(samples, _FILLED_BYTES // dtype.itemsize // max(channels, 1)))
-    room = _Room(samples, width, lanes, dtype)
-    held = width < channels and samples * width * dtype.itemsize <= _HELD
-    buffers = [aligned((samples * width,), dtype) for _ in (*inputs[1:], *results)] if held else []
-    for start in range(0, channels, width):
-        at = slice(start, min(start + width, channels))
-        there, back = [a[:, at] for a in inputs], [a[:, at] for a in results]
-        if not held:
-            yield at, _Panel(there, back, room)
-            continue
-        copies = [b[: there[0].size].reshape(there[0].shape) for b in buffers]
-        beside, made = copies[: len(inputs) - 1], copies[len(inputs) - 1 :]
-        for array, copy in zip(there[1:], beside, strict=True):
-            np.copyto(copy, array)
-        yield at, _Panel([there[0], *beside], made, room)
-        for array, copy in zip(back, made, strict=True):
-            np.copyto(array, copy)
-
-
-def _sum_in_pairs(terms: Floats) -> Floats:
-    """The sum over the first axis, of which as many roundings as its length has binary digits meet a term."""
-    count = len(terms)
-    while count > 1:
-        half = count // 2
-        terms[:half] += terms[count - half : count]
-        count -= half
-    return np.asarray(terms[0])
+# --- the range of float32 ---------------------------------------------------------------------------------------
 
 
 def _in_range(
@@ -518,8 +323,10 @@ def _in_range(
         if x.dtype == np.float32:
             lost |= ~(variance + eps >= _SMALLEST)
             for result in (*results, variance):
-                rows = result.reshape(-1, len(lost)) if overflows or result.ndim == 1 else result[:1]
-                lost |= ~np.isfinite(rows).all(axis=0)
+                first = result if result.ndim == 1 else result[0]
+                lost |= ~(
+                    np.isfinite(result).all(axis=0) if overflows and result.ndim > 1 else np.isfinite(first)
+                )
             if lost.any():
                 *exact, variance[lost], _ = compute(
                     eps, *(np.ascontiguousarray(a[..., lost], np.float64) for a in (x, *arguments))
