@@ -23,9 +23,9 @@ Results are differences, so errors are given in units in the last place (ulp) of
 is left. With ``size(a) = <|a xhat|> + |<a>| <|xhat|>``, where the second part is what the mean in xhat adds, these are
 ``|gamma| max |xhat| + |beta|`` for y, ``|gamma| s (max |g| + size(g) max |xhat|)`` for grad_input, ``m size(g)`` for
 grad_gamma, and alike for the others, second gradients among them; for the variance its own size. Of normal, uniform,
-heavy-tailed and sparse data, with an offset and with one outlier, ``benchmarks/batchnorm_accuracy.py`` finds at most 3.2
-ulp in float64 and 1.95 in float32. A search over odder inputs (a few equal spikes, steps, geometric sequences, g with
-heavy tails or spikes) found at most 4.4 and 3. In float64 all this holds where no product of two or three of the
+heavy-tailed and sparse data, with an offset and with one outlier, ``benchmarks/batchnorm_accuracy.py`` finds at most
+3.2 ulp in float64 and 1.95 in float32. A search over odder inputs (a few equal spikes, steps, geometric sequences, g
+with heavy tails or spikes) found at most 4.4 and 3. In float64 all this holds where no product of two or three of the
 deviations, g, v and s over- or underflows, as from 1e-40 to 1e40.
 
 nan and infinities stay in their channel. A channel that is constant has ``xhat = 0``; if also ``eps = 0``, then ``s``
@@ -34,8 +34,7 @@ counts as 0, as in PyTorch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -314,11 +313,13 @@ def _in_range(
 ) -> list[Floats]:
     """Results in the precision of x; channels that leave the range of float32 are computed in float64.
 
-    No warnings of floating point; and NumPy's buffer is small, so that it does not copy a row of channels into it
-    for each row of the batch, which doubles the time.
+    No warnings of floating point, but it is noticed when an element overflows; of sums of products it is not, but what
+    overflows there is in all rows of a result. And NumPy's buffer is small, so that it does not copy a row of channels
+    into it for each row of the batch, which doubles the time.
     """
-    with _watched() as overflows:  # restores the size of the buffer, too
-        np.setbufsize(16)
+    overflows: list[str] = []
+    with np.errstate(all="ignore", over="call", call=lambda what, _: overflows.append(what)):
+        np.setbufsize(16)  # restored with the rest
         *results, variance, lost = compute(eps, x, *arguments)
         if x.dtype == np.float32:
             lost |= ~(variance + eps >= _SMALLEST)
@@ -334,17 +335,6 @@ def _in_range(
                 for result, values in zip(results, exact, strict=True):
                     result[..., lost] = values
         return [a.astype(x.dtype, copy=False) for a in (*results, variance)]
-
-
-@contextmanager
-def _watched() -> Iterator[list[str]]:
-    """No warnings of floating point; what overflowed element by element is written down.
-
-    Sums of products are not watched, but what overflows there is in all rows of a result.
-    """
-    overflows: list[str] = []
-    with np.errstate(all="ignore", over="call", call=lambda what, _: overflows.append(what)):
-        yield overflows
 
 
 # --- arguments -------------------------------------------------------------------------------------------------
@@ -374,7 +364,7 @@ def _batches(at_least: int = 2, **arrays: ArrayLike) -> tuple[tuple[int, ...], l
     for name, array in given.items():
         if array.shape != shape:
             raise ValueError(f"{name} must have the shape of x, {shape}, got {array.shape}")
-    single = all(array.dtype.newbyteorder("=") == np.float32 for array in given.values())
+    single = all(array.dtype.kind == "f" and array.itemsize == 4 for array in given.values())
     dtype = np.float32 if single else np.float64
     flat = (shape[0], shape[1] if len(shape) == 2 else 1)
     return shape, [np.ascontiguousarray(a, dtype).reshape(flat) for a in given.values()]

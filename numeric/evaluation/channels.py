@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from numeric.evaluation.error_free import two_sum
+from numeric.evaluation.error_free import precise_sum
 from numeric.memory import aligned
 
 Floats: TypeAlias = NDArray[Any]
@@ -32,8 +32,8 @@ Pairs: TypeAlias = Sequence[tuple[int, int]]
 TINY = 2.0**-90
 """In float32, a smaller mean of products may be one of numbers that have underflowed."""
 
-_FIRST = 256  # samples of the first estimate of the mean
-_FAR = {4: 4.0, 8: 3.0}  # normal samples are as far off in fewer than one of 10^4 channels
+_FIRST = {4: 128, 8: 256}  # by bytes of a number, samples of the first estimate of the mean
+_FAR = {4: 8.0, 8: 3.0}  # normal samples are as far off in fewer than one of 10^4 channels
 _BLOCK = {4: 256, 8: 128}  # by bytes of a number, rows of a block, if there are so many
 _FEW = {4: 8, 8: 4}  # rows summed one after the other: fewer are more exact, and slower
 _FEW_SQUARES = 4
@@ -82,7 +82,7 @@ class Panel:
 
     def moments(self, *pairs: tuple[int, int]) -> Moments:
         """Means of the arrays, and of the products of pairs of them."""
-        first = self.inputs[0][:_FIRST]
+        first = self.inputs[0][: len(self.room.ones)]
         estimate: Floats = np.matmul(self.room.ones[: len(first)], first) / len(first)
         smallest: Doubles | float = np.inf
         while True:
@@ -108,7 +108,7 @@ class Panel:
         counts = [x.shape[1] // self.width for x in self.x]
         ends = list(accumulate(counts))
         squares = np.empty((ends[-1], self.width))
-        totals = np.empty((ends[-1], len(pairs) + len(self.arrays), self.width))
+        totals = np.empty((len(pairs) + len(self.arrays), ends[-1], self.width))
         largest = np.zeros(self.width)
         wide = room.wide(centre)
         for index, (x, count, end) in enumerate(zip(self.x, counts, ends, strict=True)):
@@ -117,20 +117,21 @@ class Panel:
             np.subtract(x, wide[: x.shape[1]], out=blocks[0])
             parts = room.parts_of_products(blocks[0], blocks[0])
             np.maximum(largest, parts.max(axis=0).reshape(-1, self.width).max(axis=0), out=largest)
-            squares[at] = room.total(parts).reshape(-1, self.width)
+            room.total(parts, squares[at])
             for number, (one, other) in enumerate(pairs):
                 parts = room.parts_of_products(blocks[one], blocks[other])
-                totals[at, number] = room.total(parts).reshape(-1, self.width)
+                room.total(parts, totals[number, at])
             for number, block in enumerate(blocks, len(pairs)):
-                totals[at, number] = room.total(room.parts(block)).reshape(-1, self.width)
+                room.total(room.parts(block), totals[number, at])
         square = room.sum_of_squares(squares)
-        means = list(_sum_in_pairs(totals) / self.samples)
+        means = list(_sum_in_pairs(totals.swapaxes(0, 1)) / self.samples)
         products, (deviation, *others) = means[: len(pairs)], means[len(pairs) :]
         found = _Means(deviation, square / self.samples, largest, others, products)
-        channels = np.flatnonzero(largest > room.large * square)
-        step = max(_AGAIN // self.samples, 1)
-        for start in range(0, channels.size, step):
-            self._take_again(found, centre, pairs, channels[start : start + step])
+        stands_out = largest > room.large * square
+        if stands_out.any():
+            channels, step = np.flatnonzero(stands_out), max(_AGAIN // self.samples, 1)
+            for start in range(0, channels.size, step):
+                self._take_again(found, centre, pairs, channels[start : start + step])
         return found
 
     def _take_again(self, found: _Means, centre: Floats, pairs: Pairs, channels: NDArray[np.intp]) -> None:
@@ -187,12 +188,12 @@ class _Room:
         size = dtype.itemsize
         self.height, self.few, self.far, self.large = _BLOCK[size], _FEW[size], _FAR[size], _LARGE[size]
         height, row = min(self.height, max(samples // lanes, lanes)), lanes * width
-        self.ones, self.scratch = np.ones(_FIRST, dtype), aligned((height, row), dtype)
+        self.ones, self.scratch = np.ones(_FIRST[size], dtype), aligned((height, row), dtype)
         self.sums = aligned((-(-height // _FEW_SQUARES) * row,), dtype)
         self.doubles, self.wide_ones = aligned((_PARTS * row * self.narrow,)), np.ones(_PARTS)
         self.sum_of_squares: Callable[[Floats], Floats] = _sum_in_pairs
         if not self.narrow:
-            self.sum_of_squares = _sum_exactly
+            self.sum_of_squares = precise_sum
             self.large = self.large if samples > _SHORT else np.inf
 
     def blocks(self, array: Floats) -> list[Floats]:
@@ -227,18 +228,20 @@ class _Room:
     def _add_products(self, one: Floats, other: Floats, out: Floats) -> None:
         np.einsum("kij,kij->kj", one, other, out=out)
 
-    def total(self, parts: Floats) -> Floats:
-        """The sum of the parts, in float64."""
-        if not self.narrow:
-            return _sum_in_pairs(parts)
-        doubles = self.doubles[: parts.size].reshape(parts.shape)
-        np.copyto(doubles, parts)
-        return np.asarray(np.matmul(self.wide_ones[: len(parts)], doubles))
+    def total(self, parts: Floats, out: Doubles) -> None:
+        """The sum of the parts, a row for each lane."""
+        if self.narrow:
+            doubles = self.doubles[: parts.size].reshape(parts.shape)
+            np.copyto(doubles, parts)
+            np.matmul(self.wide_ones[: len(parts)], doubles, out=out.reshape(-1))
+        else:
+            out.reshape(-1)[...] = _sum_in_pairs(parts)
 
     def wide(self, vector: Doubles) -> Floats:
         """A number for each channel, once for each lane."""
-        narrow = vector.astype(self.dtype)
-        return np.concatenate([narrow] * self.lanes) if self.lanes > 1 else narrow
+        wide = np.empty((self.lanes, len(vector)), self.dtype)
+        wide[...] = vector
+        return wide.reshape(-1)
 
 
 def panels(inputs: Sequence[Floats], results: Sequence[Floats]) -> Iterator[tuple[slice, Panel]]:
@@ -278,16 +281,3 @@ def _add_in_pairs(terms: Floats, at_most: int) -> Floats:
         terms[:half] += terms[count - half : count]
         count -= half
     return terms[:count]
-
-
-def _sum_exactly(terms: Doubles) -> Doubles:
-    """The sum over the first axis, whose memory is used for it, as if in twice the precision and then rounded."""
-    count, lost = len(terms), np.zeros(terms.shape[1:])
-    while count > 1:
-        half = count // 2
-        one, other = terms[:half], terms[count - half : count]
-        total, error = two_sum(one.ravel(), other.ravel())
-        one[...] = total.reshape(one.shape)
-        lost += error.reshape(one.shape).sum(axis=0)
-        count -= half
-    return np.asarray(terms[0] + np.where(np.isfinite(lost), lost, 0.0))

@@ -38,6 +38,25 @@ def two_sum(x: Block, y: Block) -> tuple[Block, Block]:
     return total, error
 
 
+def precise_sum(terms: Block) -> Block:
+    """The sum over the first axis, whose memory is used for it, as if in twice the precision and then rounded.
+
+    Examples
+    --------
+    >>> precise_sum(np.array([[1e16, 1.0], [1.0, 2.0], [-1e16, 3.0]]))
+    array([1., 6.])
+    """
+    count, lost = len(terms), np.zeros(terms.shape[1:])
+    while count > 1:
+        half = count // 2
+        one, other = terms[:half], terms[count - half : count]
+        total, error = two_sum(one.ravel(), other.ravel())
+        one[...] = total.reshape(one.shape)
+        lost += error.reshape(one.shape).sum(axis=0)
+        count -= half
+    return np.asarray(terms[0] + np.where(np.isfinite(lost), lost, 0.0))  # an infinite sum stays one
+
+
 def two_product(x: Block, y: Block) -> tuple[Block, Block]:
     """``x y``, and its rounding error.
 
