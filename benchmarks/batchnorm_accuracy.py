@@ -24,6 +24,9 @@ KINDS: dict[str, Kind] = {
     "normal": lambda rng, shape: rng.standard_normal(shape),
     "normal, offset 1000": lambda rng, shape: 1000 + rng.standard_normal(shape),
     "uniform": lambda rng, shape: rng.random(shape),
+    "rising": lambda rng, shape: (
+        np.arange(shape[0])[:, None] * rng.standard_normal(shape[1]) + rng.standard_normal(shape)
+    ),
     "Student, 2 degrees": lambda rng, shape: rng.standard_t(2, shape),
     "sparse, 1 in 20": lambda rng, shape: rng.standard_normal(shape) * (rng.random(shape) < 0.05),
     "one outlier": lambda rng, shape: (

@@ -33,7 +33,7 @@ TINY = 2.0**-90
 """In float32, a smaller mean of products may be one of numbers that have underflowed."""
 
 _FIRST = {4: 128, 8: 256}  # by bytes of a number, samples of the first estimate of the mean
-_FAR = {4: 8.0, 8: 3.0}  # normal samples are as far off in fewer than one of 10^4 channels
+_FAR = {4: 8.0, 8: 3.0}  # normal samples are farther off in fewer than one of 10^4 channels
 _BLOCK = {4: 256, 8: 128}  # by bytes of a number, rows of a block, if there are so many
 _FEW = {4: 8, 8: 4}  # rows summed one after the other: fewer are more exact, and slower
 _FEW_SQUARES = 4
@@ -90,8 +90,10 @@ class Panel:
             squared_offset = offset * offset
             variance = np.maximum(square - squared_offset, 0.0)
             better = estimate + offset
-            # where few samples stand out the others are near to the mean, and so must the estimate be
+            # where few samples stand out the others are near to the mean, and so must the estimate be: its distance is
+            # compared with 1/max |xhat|, both in standard deviations; m largest/sum bounds the square of that maximum
             off = squared_offset * largest > self.room.far * variance * square
+            off |= squared_offset > variance / 4
             if off.any():
                 # what does not become smaller is left by rounding, and the variance may have underflowed
                 off &= (squared_offset < smallest / 4) & (better.astype(self.room.dtype) != estimate)

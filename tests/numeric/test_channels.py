@@ -50,3 +50,10 @@ def test_where_few_samples_decide_means_of_float32_are_those_of_float64(samples:
     ):
         errors = np.abs(mean - terms.mean(axis=0)) / np.abs(terms).mean(axis=0)
         assert errors[stands_out].max() < 1e-13
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_where_samples_rise_the_estimate_from_the_first_ones_is_improved(dtype: type) -> None:
+    x = np.arange(400, dtype=dtype)[:, None]
+    found, _ = moments(x, x)
+    assert found.offset**2 < found.variance / 4
