@@ -2,8 +2,8 @@
 
 In the unit of ``numeric.batchnorm``: the rounding unit times the sizes of what is added, of the variance its own size.
 Batches of 2 to 2000 samples with 1, 300 and (up to 128 samples) 4096 channels, of data of many kinds. Exits with 1 when
-an error exceeds what the docstring states. Argument: number of seeds (10). Needs a long double of 64 bits or more, as
-on x86. Only roundings are measured: the formulas are the same, and the tests hold them against PyTorch.
+an error exceeds 4 units in float64 or 2 in float32. Argument: number of seeds (10). Needs a long double of 64 bits or
+more, as on x86. Only roundings are measured: the formulas are the same, and the tests hold them against PyTorch.
 """
 
 import sys
