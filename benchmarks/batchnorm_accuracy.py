@@ -68,11 +68,7 @@ def errors(rng: np.random.Generator, x: Array) -> Iterator[tuple[str, float]]:
         "y": (forward.y, gamma * xhat + beta, np.abs(gamma) * top + np.abs(beta)),
         "variance": (forward.variance, variance, variance),
         "grad_input": (first.grad_input, gamma * s * centred_g, of_gamma * (top_g + size_g_xhat * top)),
-        "grad_gamma": (
-            first.grad_gamma,
-            samples * g_xhat,
-            samples * size_g_xhat,
-        ),
+        "grad_gamma": (first.grad_gamma, samples * g_xhat, samples * size_g_xhat),
         "grad_beta": (first.grad_beta, samples * mean_g, samples * size_g),
         "second grad_input": (
             second.grad_input,

@@ -138,12 +138,12 @@ class Panel:
 
     def _take_again(self, found: _Means, centre: Floats, pairs: Pairs, channels: NDArray[np.intp]) -> None:
         """Take the means of some channels with fewer roundings."""
-        deviations, *others = (array[:, channels].astype(np.float64) for array in self.inputs)
-        deviations -= centre[channels].astype(np.float64)
+        deviations = self.inputs[0][:, channels].astype(np.float64) - centre[channels].astype(np.float64)
         found.square[channels] = self.room.sum_of_squares(deviations * deviations) / self.samples
         if not self.room.narrow:
             return
-        arrays, weights = [deviations, *others], np.full(self.samples, 1 / self.samples)
+        arrays = [deviations, *(array[:, channels].astype(np.float64) for array in self.inputs[1:])]
+        weights = np.full(self.samples, 1 / self.samples)
         for mean, array in zip((found.deviation, *found.others), arrays, strict=True):
             mean[channels] = weights @ array
         for mean, (one, other) in zip(found.products, pairs, strict=True):
