@@ -17,7 +17,8 @@ The catalogue derives them: ``batchnorm.grad_input``, ``batchnorm.double_grad_in
 A first estimate of the mean is subtracted from the inputs. The mean and the mean square of the differences give the
 variance and correct the mean; where the estimate was far off it is improved, and the differences are taken again. An
 offset common to a batch so costs only the digits that it took from the data. :mod:`numeric.evaluation.channels` says
-how sums are rounded. A float32 batch whose sums leave the range of float32 is computed in float64.
+how sums are rounded, and that samples which stand out cost time. A float32 batch whose sums leave the range of float32
+is computed in float64.
 
 Results are differences, so errors are given in units in the last place (ulp) of the sizes of what is added, not of what
 is left. With ``size(a) = <|a xhat|> + |<a>| <|xhat|>``, where the second part is what the mean in xhat adds, these are

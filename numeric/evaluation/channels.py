@@ -10,7 +10,8 @@ squares are summed over the blocks as if in twice the precision.
 
 Such roundings average out, unless few samples hold most of a sum. Where one part has a large share in the sum of the
 squares, the sums of the channel are therefore taken again: in float64 if the arrays are of float32, and otherwise those
-of the squares, as if in twice the precision.
+of the squares, as if in twice the precision. And the estimate of the mean must then be nearer to it. Both take time:
+where few samples stand out in every channel, up to five times that of normal samples.
 """
 
 from __future__ import annotations
