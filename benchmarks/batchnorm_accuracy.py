@@ -2,8 +2,8 @@
 
 In the unit of ``numeric.batchnorm``: the rounding unit times the sizes of what is added, of the variance its own size.
 Batches of 2 to 2000 samples with 1, 300 and (up to 128 samples) 4096 channels, of data of many kinds. Exits with 1 when
-an error exceeds 4 units in float64 or 2 in float32. Argument: number of seeds (10). Needs a long double of 64 bits or
-more, as on x86. Only roundings are measured: the formulas are the same, and the tests hold them against PyTorch.
+an error exceeds what is stated below. Argument: number of seeds (10). Needs a long double of 64 bits or more, as on
+x86. Only roundings are measured: the formulas are the same, and the tests hold them against PyTorch.
 """
 
 import sys
@@ -20,20 +20,32 @@ SHAPES = [(m, channels) for m in SAMPLES for channels in (1, 300, 4096) if m * c
 Array = np.ndarray[Any, Any]
 Kind = Callable[[np.random.Generator, tuple[int, int]], Array]
 
-KINDS: dict[str, Kind] = {
+TAME: dict[str, Kind] = {
     "normal": lambda rng, shape: rng.standard_normal(shape),
     "normal, offset 1000": lambda rng, shape: 1000 + rng.standard_normal(shape),
     "uniform": lambda rng, shape: rng.random(shape),
     "rising": lambda rng, shape: (
         np.arange(shape[0])[:, None] * rng.standard_normal(shape[1]) + rng.standard_normal(shape)
     ),
+}
+WILD: dict[str, Kind] = {
     "Student, 2 degrees": lambda rng, shape: rng.standard_t(2, shape),
     "sparse, 1 in 20": lambda rng, shape: rng.standard_normal(shape) * (rng.random(shape) < 0.05),
     "one outlier": lambda rng, shape: (
         np.where(np.arange(shape[0])[:, None], 1, 1e3) * rng.standard_normal(shape)
     ),
 }
-STATED = {np.float64: 4.0, np.float32: 2.0}
+STATED: dict[str, dict[type, dict[str, float]]] = {
+    "tame": {
+        np.float64: {"variance": 2.5, "": 3},
+        np.float32: {"": 2},
+    },
+    "wild": {
+        np.float64: {"": 3.6, "grad_gamma alone": 11},
+        np.float32: {"": 2, "grad_gamma alone": 6},
+    },
+}
+"""By name, and of everything else: 4 and 2 at most, but for grad_gamma in the unit that the mean is left out of."""
 
 
 def errors(rng: np.random.Generator, x: Array) -> Iterator[tuple[str, float]]:
@@ -51,9 +63,8 @@ def errors(rng: np.random.Generator, x: Array) -> Iterator[tuple[str, float]]:
     (mean_g, g_xhat, size_g, size_g_xhat), (mean_v, v_xhat, size_v, size_v_xhat) = (
         [a.mean(axis=0) for a in (b, b * xhat, np.abs(b), np.abs(b * xhat))] for b in (exact_g, exact_v)
     )
-    # the mean of x is a sum, too, and its rounding meets the mean of the others
-    size_g_xhat += np.abs(mean_g) * np.abs(xhat).mean(axis=0)
-    size_v_xhat += np.abs(mean_v) * np.abs(xhat).mean(axis=0)
+    # the mean of x is a sum, too, and its rounding meets the mean of g
+    size_with_mean = size_g_xhat + np.abs(mean_g) * np.abs(xhat).mean(axis=0)
     size_vg = np.abs(exact_v * exact_g).mean(axis=0)
     c = (exact_v * exact_g).mean(axis=0) - mean_v * mean_g - v_xhat * g_xhat
     size_c = size_vg + size_v * size_g + size_v_xhat * size_g_xhat
@@ -68,7 +79,8 @@ def errors(rng: np.random.Generator, x: Array) -> Iterator[tuple[str, float]]:
         "y": (forward.y, gamma * xhat + beta, np.abs(gamma) * top + np.abs(beta)),
         "variance": (forward.variance, variance, variance),
         "grad_input": (first.grad_input, gamma * s * centred_g, of_gamma * (top_g + size_g_xhat * top)),
-        "grad_gamma": (first.grad_gamma, samples * g_xhat, samples * size_g_xhat),
+        "grad_gamma": (first.grad_gamma, samples * g_xhat, samples * size_with_mean),
+        "grad_gamma alone": (first.grad_gamma, samples * g_xhat, samples * size_g_xhat),
         "grad_beta": (first.grad_beta, samples * mean_g, samples * size_g),
         "second grad_input": (
             second.grad_input,
@@ -102,17 +114,19 @@ def main() -> int:
     seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 10
     exceeded = False
     for dtype in (np.float64, np.float32):
-        for kind, draw in KINDS.items():
-            worst: dict[str, float] = {}
-            for seed in range(seeds):
-                rng = np.random.default_rng(seed)
-                for shape in SHAPES:
-                    for name, error in errors(rng, draw(rng, shape).astype(dtype)):
-                        worst[name] = max(worst.get(name, 0.0), error)
-            over = max(worst.values()) > STATED[dtype]
-            exceeded |= over
-            shown = "  ".join(f"{name} {error:.2f}" for name, error in worst.items())
-            print(f"{np.dtype(dtype).name:9}{kind:20}  {shown}  {'EXCEEDED' if over else ''}", flush=True)
+        for group, kinds in (("tame", TAME), ("wild", WILD)):
+            stated = STATED[group][dtype]
+            for kind, draw in kinds.items():
+                worst: dict[str, float] = {}
+                for seed in range(seeds):
+                    rng = np.random.default_rng(seed)
+                    for shape in SHAPES:
+                        for name, error in errors(rng, draw(rng, shape).astype(dtype)):
+                            worst[name] = max(worst.get(name, 0.0), error)
+                over = [name for name, error in worst.items() if error > stated.get(name, stated[""])]
+                exceeded |= bool(over)
+                shown = "  ".join(f"{name} {error:.2f}" for name, error in worst.items())
+                print(f"{np.dtype(dtype).name:9}{kind:20}  {shown}  {'EXCEEDED' if over else ''}", flush=True)
     return int(exceeded)
 
 

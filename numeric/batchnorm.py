@@ -21,13 +21,13 @@ how sums are rounded, and that samples which stand out cost time. A float32 batc
 is computed in float64.
 
 Results are differences, so errors are given in units in the last place (ulp) of the sizes of what is added, not of what
-is left. With ``size(a) = <|a xhat|> + |<a>| <|xhat|>``, where the second part is what the mean in xhat adds, these are
-``|gamma| max |xhat| + |beta|`` for y, ``|gamma| s (max |g| + size(g) max |xhat|)`` for grad_input, ``m size(g)`` for
-grad_gamma, and alike for the others, second gradients among them; for the variance its own size. Of normal, uniform,
-rising, heavy-tailed and sparse data, with an offset and with one outlier, ``benchmarks/batchnorm_accuracy.py`` finds at
-most 3.2 ulp in float64 and 1.95 in float32. A search over odder inputs (a few equal spikes, steps, geometric sequences,
-g with heavy tails or spikes) found at most 4.6 and 2.9. In float64 all this holds where no product of two or three of
-the deviations, g, v and s over- or underflows, as from 1e-40 to 1e40.
+is left: ``|gamma| max |xhat| + |beta|`` for y, ``|gamma| s (max |g| + <|g xhat|> max |xhat|)`` for grad_input, and
+alike for the others, second gradients among them; for the variance its own size. In grad_gamma the mean in xhat adds to
+``m <|g xhat|>``, which can be small: its unit is ``m (<|g xhat|> + |<g>| <|xhat|>)``. Of normal, uniform, rising,
+heavy-tailed and sparse data, with an offset and with one outlier, ``benchmarks/batchnorm_accuracy.py`` finds at most
+3.2 ulp in float64 and 1.95 in float32. A search over odder inputs (a few equal spikes, steps, geometric sequences, g
+with heavy tails or spikes), in which the mean was added in every unit, found at most 4.6 and 2.9. In float64 all this
+holds where no product of two or three of the deviations, g, v and s over- or underflows, as from 1e-40 to 1e40.
 
 nan and infinities stay in their channel. A channel that is constant has ``xhat = 0``; if also ``eps = 0``, then ``s``
 counts as 0, as in PyTorch.
