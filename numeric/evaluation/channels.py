@@ -16,8 +16,7 @@ where few samples stand out in every channel, up to five times that of normal sa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import accumulate
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -34,6 +33,7 @@ TINY = 2.0**-90
 """In float32, a smaller mean of products may be one of numbers that have underflowed."""
 
 _FIRST = {4: 128, 8: 256}  # by bytes of a number, samples of the first estimate of the mean
+_ONES: dict[int, Floats] = {4: np.ones(_FIRST[4], np.float32), 8: np.ones(_FIRST[8])}
 _FAR = {4: 8.0, 8: 3.0}  # normal samples are farther off in fewer than one of 10^4 channels
 _BLOCK = {4: 256, 8: 128}  # by bytes of a number, rows of a block, if there are so many
 _FEW = {4: 8, 8: 4}  # rows summed one after the other: fewer are more exact, and slower
@@ -53,8 +53,8 @@ class Moments(NamedTuple):
     mean: Doubles
     offset: Doubles  # the mean of the deviations: what the estimate of the mean was off by
     variance: Doubles
-    means: list[Doubles]  # of the other arrays
-    products: list[Doubles]  # of the pairs that were asked for, of deviations and other arrays
+    means: Doubles  # of the other arrays
+    products: Doubles  # of the pairs that were asked for, of deviations and other arrays
 
 
 class _Means(NamedTuple):
@@ -62,9 +62,9 @@ class _Means(NamedTuple):
 
     deviation: Doubles
     square: Doubles
-    largest: Doubles  # part of the sum of squares
-    others: list[Doubles]
-    products: list[Doubles]
+    share: Doubles  # of the largest part in the sum of squares
+    others: Doubles
+    products: Doubles
 
 
 class Panel:
@@ -73,108 +73,110 @@ class Panel:
     The deviations of x from an estimate of its mean are kept in the first result until that is computed.
     """
 
-    def __init__(self, inputs: Sequence[Floats], results: Sequence[Floats], room: _Room) -> None:
+    def __init__(
+        self, inputs: Sequence[Floats], results: Sequence[Floats], pairs: Pairs, room: _Room
+    ) -> None:
         self.samples, self.width = inputs[0].shape
-        self.room, self.inputs = room, inputs
+        self.inputs, self.pairs, self.room = inputs, pairs, room
         self.x, *others = (room.blocks(a) for a in inputs)
         self.results = [room.blocks(a) for a in results]
         self.arrays = [self.results[0], *others]
         self.doubtful = np.zeros(self.width, bool)  # where float32 may have lost something by underflow
 
-    def moments(self, *pairs: tuple[int, int]) -> Moments:
-        """Means of the arrays, and of the products of pairs of them."""
-        first = self.inputs[0][: len(self.room.ones)]
-        estimate: Floats = np.matmul(self.room.ones[: len(first)], first) / len(first)
+    def moments(self) -> Moments:
+        """Means of the arrays, and of the products of the pairs."""
+        room = self.room
+        ones = _ONES[room.dtype.itemsize][: self.samples]
+        estimate: Floats = np.matmul(ones, self.inputs[0][: len(ones)]) / len(ones)
         smallest: Doubles | float = np.inf
         while True:
-            offset, square, largest, means, products = self._means(estimate, pairs)
+            offset, square, share, means, products = self._means(estimate)
             squared_offset = offset * offset
             variance = np.maximum(square - squared_offset, 0.0)
-            better = estimate + offset
+            better = estimate.astype(np.float64) + offset
             # where few samples stand out the others are near to the mean, and so must the estimate be: its distance is
-            # compared with 1/max |xhat|, both in standard deviations; m largest/sum bounds the square of that maximum
-            off = squared_offset * largest > self.room.far * variance * square
-            off |= squared_offset > variance / 4
-            if off.any():
-                # what does not become smaller is left by rounding, and the variance may have underflowed
-                off &= (squared_offset < smallest / 4) & (better.astype(self.room.dtype) != estimate)
+            # compared with 1/max |xhat|, both in standard deviations; m share bounds the square of that maximum
+            off = squared_offset > variance * np.fmin(room.far / self.samples / share, 0.25)
+            if not off.any():
+                break
+            # what does not become smaller is left by rounding, and the variance may have underflowed
+            off &= (squared_offset < smallest / 4) & (better.astype(room.dtype) != estimate)
             if not off.any():
                 break
             smallest = squared_offset
-            estimate = np.where(off, better, estimate).astype(self.room.dtype)
-        for product in products:
-            self.doubtful |= np.abs(product) < TINY
+            estimate = np.where(off, better, estimate).astype(room.dtype)
+        if room.narrow:
+            self.doubtful |= (np.abs(products) < TINY).any(axis=0)
         return Moments(better, offset, variance, means, products)
 
-    def _means(self, centre: Floats, pairs: Pairs) -> _Means:
+    def _means(self, centre: Floats) -> _Means:
         room = self.room
-        counts = [x.shape[1] // self.width for x in self.x]
-        ends = list(accumulate(counts))
-        squares = np.empty((ends[-1], self.width))
-        totals = np.empty((len(pairs) + len(self.arrays), ends[-1], self.width))
-        largest = np.zeros(self.width)
-        wide = room.wide(centre)
-        for index, (x, count, end) in enumerate(zip(self.x, counts, ends, strict=True)):
-            at = slice(end - count, end)
-            blocks = [array[index] for array in self.arrays]
-            np.subtract(x, wide[: x.shape[1]], out=blocks[0])
-            parts = room.parts_of_products(blocks[0], blocks[0])
-            np.maximum(largest, parts.max(axis=0).reshape(-1, self.width).max(axis=0), out=largest)
-            room.total(parts, squares[at])
-            for number, (one, other) in enumerate(pairs):
-                parts = room.parts_of_products(blocks[one], blocks[other])
-                room.total(parts, totals[number, at])
-            for number, block in enumerate(blocks, len(pairs)):
-                room.total(room.parts(block), totals[number, at])
-        square = room.sum_of_squares(squares)
-        means = list(_sum_in_pairs(totals.swapaxes(0, 1)) / self.samples)
-        products, (deviation, *others) = means[: len(pairs)], means[len(pairs) :]
-        found = _Means(deviation, square / self.samples, largest, others, products)
-        stands_out = largest > room.large * square
+        (wide,) = room.wide(centre[None])
+        sums: list[Doubles] = []
+        largest = np.zeros(self.width, room.dtype)
+        for x, *arrays in zip(self.x, *self.arrays, strict=True):
+            np.subtract(x, wide[: x.shape[1]], out=arrays[0])
+            parts = room.parts(arrays, self.pairs)
+            np.maximum(largest, parts[-1].reshape(-1, self.width).max(axis=0), out=largest)
+            sums.append(room.total(parts).reshape(len(parts), -1, self.width))
+        means = room.sum_of_blocks(sums[0] if len(sums) == 1 else np.concatenate(sums, axis=1))
+        share = largest.astype(np.float64) / means[-1]
+        means /= self.samples
+        end = len(self.pairs)
+        found = _Means(means[end], means[-1], share, means[end + 1 : -1], means[:end])
+        stands_out = share > room.large
         if stands_out.any():
             channels, step = np.flatnonzero(stands_out), max(_AGAIN // self.samples, 1)
             for start in range(0, channels.size, step):
-                self._take_again(found, centre, pairs, channels[start : start + step])
+                self._take_again(found, centre, channels[start : start + step])
         return found
 
-    def _take_again(self, found: _Means, centre: Floats, pairs: Pairs, channels: NDArray[np.intp]) -> None:
+    def _take_again(self, found: _Means, centre: Floats, channels: NDArray[np.intp]) -> None:
         """Take the means of some channels with fewer roundings."""
         deviations = self.inputs[0][:, channels].astype(np.float64) - centre[channels].astype(np.float64)
-        found.square[channels] = self.room.sum_of_squares(deviations * deviations) / self.samples
+        squares = deviations * deviations
         if not self.room.narrow:
+            found.square[channels] = precise_sum(squares) / self.samples
             return
+        found.square[channels] = _sum_in_pairs(squares) / self.samples
         arrays = [deviations, *(array[:, channels].astype(np.float64) for array in self.inputs[1:])]
         weights = np.full(self.samples, 1 / self.samples)
         for mean, array in zip((found.deviation, *found.others), arrays, strict=True):
             mean[channels] = weights @ array
-        for mean, (one, other) in zip(found.products, pairs, strict=True):
+        for mean, (one, other) in zip(found.products, self.pairs, strict=True):
             mean[channels] = np.einsum("ij,ij->j", arrays[one], arrays[other]) / self.samples
 
-    def combine(
-        self, coefficients: Sequence[Doubles | None], constant: Doubles, result: Sequence[Floats]
-    ) -> None:
-        """Deviations and other arrays times their coefficients, plus a constant.
+    def combine(self, result: int, constant: Doubles, *terms: tuple[int, Doubles]) -> None:
+        """Write a constant plus arrays times factors, one for each channel, into a result.
 
         The constant is added to the second term: so the first, in which three roundings meet before any sum, gets one
         more where there are two terms, and not two.
+
+        Parameters
+        ----------
+        result
+            Its number.
+        constant
+            What is added.
+        terms
+            Numbers of arrays, of which 0 are the deviations, and their factors.
         """
-        terms = []
-        for array, factor in zip(self.arrays, coefficients, strict=True):
-            if factor is not None:
-                tiny = np.abs(factor) < TINY
-                if tiny.any():
-                    self.doubtful |= tiny & (factor != 0)
-                terms.append((array, self.room.wide(factor)))
-        (first, on_first), *others = terms
-        added = self.room.wide(constant)
-        for index, out in enumerate(result):
+        coefficients = np.array([constant, *(factor for _, factor in terms)])
+        if self.room.narrow:
+            sizes = np.abs(coefficients[1:])
+            tiny = sizes < TINY
+            if tiny.any():
+                self.doubtful |= (tiny & (sizes > 0)).any(axis=0)
+        added, on_first, *on_others = self.room.wide(coefficients)
+        arrays = [self.arrays[number] for number, _ in terms]
+        for out, first, *others in zip(self.results[result], *arrays, strict=True):
             height, width = out.shape
-            product = self.room.scratch[:height, :width]
-            np.multiply(first[index], on_first[:width], out=out)
+            product = self.room.scratch[: height * width].reshape(height, width)
+            np.multiply(first, on_first[:width], out=out)
             if not others:
                 np.add(out, added[:width], out=out)
-            for number, (array, factor) in enumerate(others):
-                np.multiply(array[index], factor[:width], out=product)
+            for number, array in enumerate(others):
+                np.multiply(array, on_others[number][:width], out=product)
                 if number == 0:
                     np.add(product, added[:width], out=product)
                 np.add(out, product, out=out)
@@ -186,101 +188,128 @@ class _Room:
     In each row of a block as many samples lie side by side as there are lanes.
     """
 
-    def __init__(self, samples: int, width: int, lanes: int, dtype: np.dtype[Any]) -> None:
+    def __init__(self, samples: int, width: int, lanes: int, kinds: int, dtype: np.dtype[Any]) -> None:
         self.lanes, self.dtype, self.narrow = lanes, dtype, dtype == np.float32
         size = dtype.itemsize
         self.height, self.few, self.far, self.large = _BLOCK[size], _FEW[size], _FAR[size], _LARGE[size]
-        height, row = min(self.height, max(samples // lanes, lanes)), lanes * width
-        self.ones, self.scratch = np.ones(_FIRST[size], dtype), aligned((height, row), dtype)
-        self.sums = aligned((-(-height // _FEW_SQUARES) * row,), dtype)
-        self.doubles, self.wide_ones = aligned((_PARTS * row * self.narrow,)), np.ones(_PARTS)
-        self.sum_of_squares: Callable[[Floats], Floats] = _sum_in_pairs
-        if not self.narrow:
-            self.sum_of_squares = precise_sum
-            self.large = self.large if samples > _SHORT else np.inf
+        height = min(self.height, max(samples // lanes, lanes))
+        self.scratch = aligned((max(height, kinds * -(-height // _FEW_SQUARES)) * lanes * width,), dtype)
+        if not self.narrow and samples <= _SHORT:
+            self.large = np.inf
 
     def blocks(self, array: Floats) -> list[Floats]:
         """Blocks of rows; the last ones have the samples that do not fill a row, one in each."""
+        if self.lanes == 1 and len(array) <= self.height:
+            return [array]
         whole = len(array) - len(array) % self.lanes
         rows = array[:whole].reshape(-1, self.lanes * array.shape[1]) if self.lanes > 1 else array
         step = self.height
         return [part[k : k + step] for part in (rows, array[whole:]) for k in range(0, len(part), step)]
 
-    def parts(self, block: Floats) -> Floats:
-        """Sums of rows, not more than _PARTS; the memory is used again by the next ones."""
-        return self._parts(self._add, self.few, block)
+    def parts(self, arrays: Sequence[Floats], pairs: Pairs) -> Floats:
+        """Sums of rows of a block: of products of the pairs, of the arrays, and of the squares of the first array.
 
-    def parts_of_products(self, one: Floats, other: Floats) -> Floats:
-        """The same of products of rows."""
-        return self._parts(self._add_products, _FEW_SQUARES if one is other else self.few, one, other)
-
-    def _parts(self, add: Callable[..., object], few: int, *blocks: Floats) -> Floats:
-        rows, width = blocks[0].shape
-        groups, left = divmod(rows, few)
-        whole = rows - left
-        sums = self.sums[: (groups + (left > 0)) * width].reshape(-1, width)
-        if groups:
-            add(*[b[:whole].reshape(groups, few, width) for b in blocks], sums[:groups])
-        if left:
-            add(*[b[None, whole:] for b in blocks], sums[groups:])
+        Of each there are at most _PARTS; the memory is used again by the next ones.
+        """
+        rows, width = arrays[0].shape
+        groups_of_squares = -(-rows // _FEW_SQUARES)
+        few = self.few if groups_of_squares > _PARTS else _FEW_SQUARES
+        kinds, groups = len(pairs) + len(arrays) + 1, -(-rows // few)
+        others = (kinds - 1) * groups
+        memory = self.scratch[: (others + groups_of_squares) * width].reshape(-1, width)
+        sums, squares = memory[: kinds * groups].reshape(kinds, groups, width), memory[others:]
+        for number, (one, other) in enumerate(pairs):
+            _add_rows(few, sums[number], arrays[one], arrays[other])
+        for number, array in enumerate(arrays, len(pairs)):
+            _add_rows(few, sums[number], array)
+        _add_rows(_FEW_SQUARES, squares, arrays[0], arrays[0])
+        _add_in_pairs(squares, groups)
         return _add_in_pairs(sums, _PARTS)
 
-    def _add(self, rows: Floats, out: Floats) -> None:
-        np.matmul(self.ones[: rows.shape[1]], rows, out=out)
-
-    def _add_products(self, one: Floats, other: Floats, out: Floats) -> None:
-        np.einsum("kij,kij->kj", one, other, out=out)
-
-    def total(self, parts: Floats, out: Doubles) -> None:
-        """The sum of the parts, a row for each lane."""
+    def total(self, parts: Floats) -> Doubles:
+        """The sums of the parts of each kind."""
         if self.narrow:
-            doubles = self.doubles[: parts.size].reshape(parts.shape)
-            np.copyto(doubles, parts)
-            np.matmul(self.wide_ones[: len(parts)], doubles, out=out.reshape(-1))
-        else:
-            out.reshape(-1)[...] = _sum_in_pairs(parts)
+            return np.asarray(np.matmul(_ONES[8][: parts.shape[1]], parts.astype(np.float64)))
+        return _sum_in_pairs(parts).copy()
 
-    def wide(self, vector: Doubles) -> Floats:
+    def sum_of_blocks(self, sums: Doubles) -> Doubles:
+        """The sums of each kind over lanes and blocks; their memory is used for it."""
+        if self.narrow:
+            return _sum_in_pairs(sums)
+        return np.concatenate([_sum_in_pairs(sums[:-1]), precise_sum(sums[-1])[None]])
+
+    def wide(self, vectors: Doubles) -> Floats:
         """A number for each channel, once for each lane."""
-        wide = np.empty((self.lanes, len(vector)), self.dtype)
-        wide[...] = vector
-        return wide.reshape(-1)
+        if self.lanes == 1:
+            return vectors.astype(self.dtype)
+        wide = np.empty((len(vectors), self.lanes, vectors.shape[1]), self.dtype)
+        wide[...] = vectors[:, None]
+        return wide.reshape(len(vectors), -1)
 
 
-def panels(inputs: Sequence[Floats], results: Sequence[Floats]) -> Iterator[tuple[slice, Panel]]:
-    """The channels in panels. Those of a wide batch are copied in and out, if the cache then holds them."""
+def panels(
+    inputs: Sequence[Floats], results: Sequence[Floats], pairs: Pairs = ()
+) -> Iterator[tuple[slice, Panel]]:
+    """The channels in panels. Those of a wide batch are copied in and out, if the cache then holds them.
+
+    Parameters
+    ----------
+    inputs
+        x, and the other arrays.
+    results
+        What is to be computed, at least one array.
+    pairs
+        Numbers of inputs whose products are averaged; 0 are the deviations of x.
+    """
     samples, channels = inputs[0].shape
     dtype = inputs[0].dtype
     width = min(max(channels, 1), _ROW_BYTES // dtype.itemsize)
     lanes = max(1, min(samples, _FILLED_BYTES // dtype.itemsize // max(channels, 1)))
-    room = _Room(samples, width, lanes, dtype)
+    room = _Room(samples, width, lanes, len(pairs) + len(inputs) + 1, dtype)
     held = width < channels and samples * width * dtype.itemsize <= _HELD
     buffers = [aligned((samples * width,), dtype) for _ in (*inputs[1:], *results)] if held else []
     for start in range(0, channels, width):
         at = slice(start, min(start + width, channels))
         there, back = [a[:, at] for a in inputs], [a[:, at] for a in results]
         if not held:
-            yield at, Panel(there, back, room)
+            yield at, Panel(there, back, pairs, room)
             continue
         copies = [b[: there[0].size].reshape(there[0].shape) for b in buffers]
         beside, made = copies[: len(inputs) - 1], copies[len(inputs) - 1 :]
         for array, copy in zip(there[1:], beside, strict=True):
             np.copyto(copy, array)
-        yield at, Panel([there[0], *beside], made, room)
+        yield at, Panel([there[0], *beside], made, pairs, room)
         for array, copy in zip(back, made, strict=True):
             np.copyto(array, copy)
 
 
+def _add_rows(few: int, out: Floats, *arrays: Floats) -> None:
+    """Sums of so many rows one after the other, of an array or of the product of two."""
+    rows, width = arrays[0].shape
+    groups, left = divmod(rows, few)
+    if groups:
+        _add_groups(out[:groups], *(a[: rows - left].reshape(groups, few, width) for a in arrays))
+    if left:
+        _add_groups(out[groups : groups + 1], *(a[None, rows - left :] for a in arrays))
+
+
+def _add_groups(out: Floats, one: Floats, other: Floats | None = None) -> None:
+    if other is None:
+        np.matmul(_ONES[one.itemsize][: one.shape[1]], one, out=out)
+    else:
+        np.einsum("kij,kij->kj", one, other, out=out)
+
+
 def _sum_in_pairs(terms: Floats) -> Floats:
-    """The sum over the first axis, whose memory is used for it."""
-    return np.asarray(_add_in_pairs(terms, 1)[0])
+    """The sum over the last axis but one, whose memory is used for it."""
+    return np.asarray(_add_in_pairs(terms, 1)[..., 0, :])
 
 
 def _add_in_pairs(terms: Floats, at_most: int) -> Floats:
-    """Sums of terms along the first axis, not more than so many; a term meets a rounding each time they are halved."""
-    count = len(terms)
+    """Sums of terms along the last axis but one, not more than so many; a term meets a rounding at each halving."""
+    count = terms.shape[-2]
     while count > at_most:
         half = count // 2
-        terms[:half] += terms[count - half : count]
+        terms[..., :half, :] += terms[..., count - half : count, :]
         count -= half
-    return terms[:count]
+    return terms[..., :count, :]

@@ -27,8 +27,8 @@ def test_an_infinite_sum_of_squares_is_no_nan() -> None:
 
 def moments(x: np.ndarray, g: np.ndarray) -> tuple[Moments, np.ndarray]:
     """Of the only panel, and the estimate of the mean that was subtracted."""
-    ((_, panel),) = panels([x, g], [np.empty_like(x)])
-    found = panel.moments((1, 0))
+    ((_, panel),) = panels([x, g], [np.empty_like(x)], [(1, 0)])
+    found = panel.moments()
     return found, found.mean - found.offset
 
 
