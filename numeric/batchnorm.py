@@ -262,7 +262,7 @@ def _forward(eps: float, x: Floats, gamma: Doubles, beta: Doubles) -> _Results:
     doubtful = np.empty(x.shape[1], bool)
     for at, panel in panels([x], [y]):
         found = panel.moments()
-        scaled = gamma[at] * _reciprocal_root(found.variance, eps)
+        scaled = gamma[at] * np.sqrt(_reciprocal(found.variance, eps))
         panel.combine(0, beta[at] - found.offset * scaled, (0, scaled))
         mean[at], variance[at], doubtful[at] = found.mean, found.variance, panel.doubtful
     return _Results([y], of_channels, doubtful)
@@ -274,13 +274,14 @@ def _backward(eps: float, x: Floats, g: Floats, gamma: Doubles) -> _Results:
     doubtful = np.empty(x.shape[1], bool)
     for at, panel in panels([x, g], [dx], [(1, 0)]):
         found = panel.moments()
-        s = _reciprocal_root(found.variance, eps)
+        squared_s = _reciprocal(found.variance, eps)
+        s = np.sqrt(squared_s)
         (mean_g,), (product,) = found.means, found.products
-        g_xhat = s * (product - found.offset * mean_g)
+        covariance = product - found.offset * mean_g
         scaled = gamma[at] * s
-        on_x = -scaled * s * g_xhat
+        on_x = -scaled * (squared_s * covariance)
         panel.combine(0, -scaled * mean_g - on_x * found.offset, (0, on_x), (1, scaled))
-        grad_gamma[at], grad_beta[at] = len(x) * g_xhat, len(x) * mean_g
+        grad_gamma[at], grad_beta[at] = len(x) * (s * covariance), len(x) * mean_g
         variance[at], doubtful[at] = found.variance, panel.doubtful
     return _Results([dx], of_channels, doubtful)
 
@@ -293,27 +294,29 @@ def _double_backward(
     doubtful = np.empty(x.shape[1], bool)
     for at, panel in panels([x, g, v], [grad_x, grad_g], [(1, 0), (2, 0), (1, 2)]):
         found = panel.moments()
-        s = _reciprocal_root(found.variance, eps)
+        squared_s = _reciprocal(found.variance, eps)
+        s = np.sqrt(squared_s)
         mean_g, mean_v = found.means
-        g_xhat, v_xhat = (s * (found.products[k] - found.offset * found.means[k]) for k in (0, 1))
-        c = found.products[2] - mean_g * mean_v - g_xhat * v_xhat
+        with_g, with_v = found.products[:2] - found.offset * found.means  # covariances with x
+        c = found.products[2] - mean_g * mean_v - squared_s * (with_g * with_v)
         scaled = gamma[at] * s
-        on_x, on_v = s * (v_gamma[at] - scaled * v_xhat), scaled
+        on_x, on_v = s * (v_gamma[at] - gamma[at] * (squared_s * with_v)), scaled
         panel.combine(1, v_beta[at] - on_v * mean_v - on_x * found.offset, (0, on_x), (2, on_v))
-        on_v, on_g = -scaled * s * g_xhat, s * (v_gamma[at] - scaled * v_xhat)
-        on_x = -s * s * (scaled * (c - 2 * v_xhat * g_xhat) + v_gamma[at] * g_xhat)
+        on_g, on_v = on_x, -scaled * (squared_s * with_g)
+        on_x = -squared_s * (scaled * (c - 2 * squared_s * (with_v * with_g)) + v_gamma[at] * (s * with_g))
         constant = -on_v * mean_v - on_g * mean_g - on_x * found.offset
         panel.combine(0, constant, (0, on_x), (1, on_g), (2, on_v))
         grad_gamma[at], variance[at], doubtful[at] = len(x) * s * c, found.variance, panel.doubtful
     return _Results([grad_x, grad_g], of_channels, doubtful)
 
 
-def _reciprocal_root(variance: Doubles, eps: float) -> Doubles:
+def _reciprocal(variance: Doubles, eps: float) -> Doubles:
+    """Of the variance plus eps. Its root is s: two roundings that count half, and one; as 1/sqrt they all count."""
     added = variance + eps
-    inverse: Doubles = 1 / np.sqrt(added)
+    reciprocal: Doubles = 1 / added
     if eps == 0:
-        inverse[added == 0] = 0.0
-    return inverse
+        reciprocal[added == 0] = 0.0
+    return reciprocal
 
 
 # --- the range of float32 ---------------------------------------------------------------------------------------
