@@ -46,6 +46,7 @@ from numeric.memory import aligned
 
 __all__ = ["Forward", "Gradients", "SecondGradients", "backward", "double_backward", "forward", "inference"]
 
+_UNDERFLOWS = 2.0**-1000  # what is less is, or becomes soon, less than a normal number of float64
 _SMALLEST = 1e-24  # in float32, squares of deviations of a smaller variance lose digits
 
 
@@ -262,7 +263,8 @@ def _forward(eps: float, x: Floats, gamma: Doubles, beta: Doubles) -> _Results:
     doubtful = np.empty(x.shape[1], bool)
     for at, panel in panels([x], [y]):
         found = panel.moments()
-        scaled = gamma[at] * np.sqrt(_reciprocal(found.variance, eps))
+        s, _ = _scales(found.variance, eps)
+        scaled = gamma[at] * s
         panel.combine(0, beta[at] - found.offset * scaled, (0, scaled))
         mean[at], variance[at], doubtful[at] = found.mean, found.variance, panel.doubtful
     return _Results([y], of_channels, doubtful)
@@ -274,8 +276,7 @@ def _backward(eps: float, x: Floats, g: Floats, gamma: Doubles) -> _Results:
     doubtful = np.empty(x.shape[1], bool)
     for at, panel in panels([x, g], [dx], [(1, 0)]):
         found = panel.moments()
-        squared_s = _reciprocal(found.variance, eps)
-        s = np.sqrt(squared_s)
+        s, squared_s = _scales(found.variance, eps)
         (mean_g,), (product,) = found.means, found.products
         covariance = product - found.offset * mean_g
         scaled = gamma[at] * s
@@ -294,8 +295,7 @@ def _double_backward(
     doubtful = np.empty(x.shape[1], bool)
     for at, panel in panels([x, g, v], [grad_x, grad_g], [(1, 0), (2, 0), (1, 2)]):
         found = panel.moments()
-        squared_s = _reciprocal(found.variance, eps)
-        s = np.sqrt(squared_s)
+        s, squared_s = _scales(found.variance, eps)
         mean_g, mean_v = found.means
         with_g, with_v = found.products[:2] - found.offset * found.means  # covariances with x
         c = found.products[2] - mean_g * mean_v - squared_s * (with_g * with_v)
@@ -310,13 +310,16 @@ def _double_backward(
     return _Results([grad_x, grad_g], of_channels, doubtful)
 
 
-def _reciprocal(variance: Doubles, eps: float) -> Doubles:
-    """Of the variance plus eps. Its root is s: two roundings that count half, and one; as 1/sqrt they all count."""
+def _scales(variance: Doubles, eps: float) -> tuple[Doubles, Doubles]:
+    """s and its square. In the root of a reciprocal two of three roundings count half; in that of a root, one."""
     added = variance + eps
-    reciprocal: Doubles = 1 / added
-    if eps == 0:
-        reciprocal[added == 0] = 0.0
-    return reciprocal
+    squared: Doubles = 1 / added
+    s: Doubles = np.sqrt(squared)
+    if eps < _UNDERFLOWS:
+        small = added < _UNDERFLOWS
+        s[small] = 1 / np.sqrt(added[small])  # the reciprocal can be infinite
+        s[added == 0] = squared[added == 0] = 0.0
+    return s, squared
 
 
 # --- the range of float32 ---------------------------------------------------------------------------------------

@@ -230,6 +230,12 @@ def test_float32_far_from_one_is_computed_in_float64(scale: float) -> None:
             assert (error <= 1e-6 * np.abs(reference).reshape(-1, 3).max(axis=0)).all()
 
 
+@pytest.mark.parametrize("scale", [1e-154, 1e-155, 1e-157])
+def test_output_survives_a_variance_whose_reciprocal_overflows(scale: float) -> None:
+    x = np.array([1.0, 2.0, 6.0, -3.0])
+    np.testing.assert_allclose(forward(x * scale, 1.0, 0.0, 0.0).y, forward(x, 1.0, 0.0, 0.0).y, rtol=1e-8)
+
+
 # --- cases ---------------------------------------------------------------------------------------------------
 
 
