@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from types import MappingProxyType
 from typing import Any
 
@@ -235,6 +236,18 @@ def _numbers(name: str, values: Any) -> tuple[sp.Expr, ...]:
 
 
 @cache
+def of_subject(subject: str) -> Mapping[str, Formula]:
+    """The formulas of a module of the catalogue by name, derived when first asked for."""
+    formulas = importlib.import_module(f"derivations.{subject}").formulas()
+    by_name = {formula.name: formula for formula in formulas}
+    if len(by_name) < len(formulas) or any(name.partition(".")[0] != subject for name in by_name):
+        raise ValueError(
+            f"formulas of {subject} need names of their own, {subject}.QUANTITY, got {[*by_name]}"
+        )
+    return MappingProxyType(by_name)
+
+
+@cache
 def catalog() -> Mapping[str, Formula]:
     """All formulas by name, derived when first asked for.
 
@@ -244,26 +257,20 @@ def catalog() -> Mapping[str, Formula]:
     >>> catalog()["relu.mean"].closed_form
     a*Phi(a) + phi(a)
     """
-    formulas: dict[str, Formula] = {}
-    for subject in SUBJECTS:
-        for formula in importlib.import_module(f"derivations.{subject}").formulas():
-            if formula.name in formulas:
-                raise ValueError(f"two formulas are called {formula.name}")
-            formulas[formula.name] = formula
-    return MappingProxyType(formulas)
+    return MappingProxyType(dict(chain.from_iterable(of_subject(subject).items() for subject in SUBJECTS)))
 
 
 def find(name: str) -> Formula:
-    """The formula of that name.
+    """The formula of that name. Formulas of other subjects are not derived.
 
     Raises
     ------
     KeyError
         With the nearest names.
     """
-    known = catalog()
-    if name in known:
-        return known[name]
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+    subject = name.partition(".")[0]
+    if subject in SUBJECTS and name in of_subject(subject):
+        return of_subject(subject)[name]
+    near = difflib.get_close_matches(name, catalog(), n=3, cutoff=0.4)
     hint = f"; did you mean {', '.join(near)}?" if near else ""
     raise KeyError(f"no formula is called {name!r}{hint}")

@@ -16,6 +16,7 @@ import sympy as sp
 from derivations import Derivation, DerivationError, catalog, find
 from derivations.machinery.arithmetic import SampleArithmetic
 from derivations.machinery.enclosure import Evaluator
+from derivations.machinery.formula import of_subject
 from derivations.machinery.prover import prove
 
 NAMES = sorted(catalog())
@@ -116,6 +117,20 @@ def test_proofs_do_not_depend_on_the_ground_types_of_sympy() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment
     )
     assert run.stdout.split() == ["python", "True"]
+
+
+def test_finding_a_formula_derives_no_other_subject() -> None:
+    program = "import sys\nfrom derivations import find\nfind('pact.clip')\nprint('derivations.relu' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["False"]
+
+
+def test_names_that_are_taken_or_of_another_subject_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = find("pact.clip")
+    for wrong in ((taken, taken), (find("relu.mean"),)):
+        monkeypatch.setattr("derivations.pact.formulas", lambda wrong=wrong: wrong)
+        with pytest.raises(ValueError, match=r"names of their own, pact\.QUANTITY, got \['(pact|relu)"):
+            of_subject.__wrapped__("pact")
 
 
 def test_unknown_name_suggests_the_nearest() -> None:
