@@ -17,26 +17,27 @@ The catalogue derives them: ``batchnorm.grad_input``, ``batchnorm.double_grad_in
 A first estimate of the mean is subtracted from the inputs. The mean and the mean square of the differences give the
 variance and correct the mean; where the estimate was far off it is improved, and the differences are taken again. An
 offset common to a batch so costs only the digits that it took from the data. :mod:`numeric.evaluation.channels` says
-how sums are rounded, and that samples which stand out cost time. A float32 batch whose sums leave the range of float32
-is computed in float64.
+how sums are rounded, and that samples which stand out cost time. Of a float32 batch, channels that leave the range of
+float32 on the way are computed in float64, and all of them if there are 32 samples or fewer.
 
-Results are differences, so errors are given in units in the last place (ulp) of the sizes of what is added, not of what
-is left: ``|gamma| max |xhat| + |beta|`` for y, ``|gamma| s (max |g| + <|g xhat|> max |xhat|)`` for grad_input, and
-alike for the others, second gradients among them; for the variance its own size. In grad_gamma the mean in xhat adds to
-``m <|g xhat|>``, which can be small: its unit is ``m (<|g xhat|> + |<g>| <|xhat|>)``. Of normal, uniform, rising,
-heavy-tailed and sparse data, with an offset and with one outlier, ``benchmarks/batchnorm_accuracy.py`` finds at most
-3.2 ulp in float64 and 1.95 in float32. A search over odder inputs (a few equal spikes, steps, geometric sequences, g
-with heavy tails or spikes), in which the mean was added in every unit, found at most 5.0 and 3.1. In float64 all this
-holds where no product of two or three of the deviations, g, v and s over- or underflows, as from 1e-40 to 1e40.
+Results are differences, so errors are given in units ("ulp") of 2^-52, or 2^-23 for float32, of the sizes of what is
+added, not of what is left: ``|gamma| max |xhat| + |beta|`` for y, ``|gamma| s (max |g| + <|g xhat|> max |xhat|)`` for
+grad_input, and alike for the others, second gradients among them; for the variance its own size. In grad_gamma the mean
+in xhat adds to ``m <|g xhat|>``, which can be small: its unit is ``m (<|g xhat|> + |<g>| <|xhat|>)``. Of normal,
+uniform, rising, heavy-tailed and sparse data, with an offset and with one outlier, ``benchmarks/batchnorm_accuracy.py``
+finds at most 3.2 ulp in float64 and 1.95 in float32. A search over odder inputs (a few equal spikes, steps, geometric
+sequences, g with heavy tails or spikes), in which the mean was added in every unit, found at most 5.0 and 3.1. In
+float64 all this holds where no product of two or three of the deviations, g, v and s over- or underflows, as from 1e-40
+to 1e40.
 
-nan and infinities stay in their channel. A channel that is constant has ``xhat = 0``; if also ``eps = 0``, then ``s``
-counts as 0, as in PyTorch.
+nan and infinities stay in their channel. A channel that is constant, and at most 1e300 in size, has ``xhat = 0``; if
+also ``eps = 0``, then ``s`` counts as 0, as in PyTorch's ``native_batch_norm``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -46,7 +47,7 @@ from numeric.memory import aligned
 
 __all__ = ["Forward", "Gradients", "SecondGradients", "backward", "double_backward", "forward", "inference"]
 
-_UNDERFLOWS = 2.0**-1000  # what is less is, or becomes soon, less than a normal number of float64
+_UNDERFLOWS = 2.0**-1000  # the reciprocal of a number somewhat smaller is infinite
 _SMALLEST = 1e-24  # in float32, squares of deviations of a smaller variance lose digits
 
 
@@ -98,7 +99,8 @@ def forward(x: ArrayLike, gamma: ArrayLike, beta: ArrayLike, eps: float) -> Forw
     Raises
     ------
     ValueError
-        A shape does not fit, the batch has fewer than two samples, or eps is negative.
+        A shape does not fit, an array does not hold real numbers, the batch has fewer than two samples, or eps is not a
+        number that is at least 0 and finite.
 
     Examples
     --------
@@ -125,7 +127,7 @@ def inference(
     x
         Inputs, shape (m, channels), or (m,) for one channel.
     mean, variance, gamma, beta
-        Statistics, scale and shift, shape (channels,) or scalar; ``variance + eps`` is positive.
+        Statistics, scale and shift, shape (channels,) or scalar; the variance is at least 0, and positive if eps is 0.
     eps
         What is added to the variance, at least 0.
 
@@ -134,6 +136,12 @@ def inference(
     ndarray
         Of the shape of x; float32 for float32, else float64.
 
+    Raises
+    ------
+    ValueError
+        A shape does not fit, an array does not hold real numbers, the variance is negative, or 0 where eps is 0, or eps
+        is not a number that is at least 0 and finite.
+
     Examples
     --------
     >>> inference([1.0, 4.0], mean=2.0, variance=4.0, gamma=3.0, beta=0.5, eps=0.0)
@@ -141,15 +149,18 @@ def inference(
     """
     shape, (batch,) = _batches(at_least=0, x=x)
     centre, spread, scale, shift = _per_channel(batch, mean=mean, variance=variance, gamma=gamma, beta=beta)
-    added = spread + _checked(eps)
-    if np.any(added <= 0) or np.any(spread < 0):
+    smallest = _checked(eps)
+    if np.any(spread < 0) or (smallest == 0 and np.any(spread == 0)):
         raise ValueError(f"variance must be non-negative, and positive when eps is 0, got {variance!r}")
-    with np.errstate(all="ignore"):
-        scaled = scale / np.sqrt(added)
+    overflows: list[str] = []
+    with np.errstate(all="ignore", over="call", call=lambda what, _: overflows.append(what)):
+        scaled = scale / np.sqrt(spread + smallest)
         y = _affine(batch, centre, scaled, shift)
         if batch.dtype == np.float32:
             sizes = np.abs([np.where(a == 0, 1.0, a) for a in (centre, scaled, shift)])
             lost = ~((sizes > TINY) & (sizes < 1 / TINY)).all(axis=0)
+            if overflows:
+                lost |= ~np.isfinite(y).all(axis=0)
             if lost.any():
                 wide = batch[:, lost].astype(np.float64)
                 y[:, lost] = _affine(wide, centre[lost], scaled[lost], shift[lost])
@@ -189,7 +200,8 @@ def backward(x: ArrayLike, g: ArrayLike, gamma: ArrayLike, eps: float) -> Gradie
     Raises
     ------
     ValueError
-        A shape does not fit, the batch has fewer than two samples, or eps is negative.
+        A shape does not fit, an array does not hold real numbers, the batch has fewer than two samples, or eps is not a
+        number that is at least 0 and finite.
 
     Examples
     --------
@@ -218,7 +230,7 @@ def double_backward(
     x, g, gamma, eps
         As in :func:`backward`.
     v
-        Upstream gradient of ``grad_input``, of the shape of x.
+        Upstream gradient of ``grad_input``, of the shape of x; to stay float32 it must be float32, too.
     v_gamma, v_beta
         Upstream gradients of ``grad_gamma`` and ``grad_beta``, shape (channels,) or scalar.
 
@@ -230,7 +242,8 @@ def double_backward(
     Raises
     ------
     ValueError
-        A shape does not fit, the batch has fewer than two samples, or eps is negative.
+        A shape does not fit, an array does not hold real numbers, the batch has fewer than two samples, or eps is not a
+        number that is at least 0 and finite.
 
     Examples
     --------
@@ -247,10 +260,10 @@ def double_backward(
 
 
 class _Results(NamedTuple):
-    """What has an entry for each element of the batch, and for each channel; the variance is the last of these."""
+    """What has an entry for each element of the batch, and what has one for each channel."""
 
     of_samples: list[Floats]
-    of_channels: Doubles
+    of_channels: Doubles  # the last row is the variance
     doubtful: NDArray[np.bool_]  # channels in which float32 may have lost something by underflow
 
 
@@ -298,12 +311,12 @@ def _double_backward(
         s, squared_s = _scales(found.variance, eps)
         mean_g, mean_v = found.means
         with_g, with_v = found.products[:2] - found.offset * found.means  # covariances with x
-        c = found.products[2] - mean_g * mean_v - squared_s * (with_g * with_v)
+        c = found.products[2] - mean_g * mean_v - squared_s * with_g * with_v
         scaled = gamma[at] * s
         on_x, on_v = s * (v_gamma[at] - gamma[at] * (squared_s * with_v)), scaled
         panel.combine(1, v_beta[at] - on_v * mean_v - on_x * found.offset, (0, on_x), (2, on_v))
         on_g, on_v = on_x, -scaled * (squared_s * with_g)
-        on_x = -squared_s * (scaled * (c - 2 * squared_s * (with_v * with_g)) + v_gamma[at] * (s * with_g))
+        on_x = -squared_s * (scaled * (c - 2 * (squared_s * with_v * with_g)) + v_gamma[at] * (s * with_g))
         constant = -on_v * mean_v - on_g * mean_g - on_x * found.offset
         panel.combine(0, constant, (0, on_x), (1, on_g), (2, on_v))
         grad_gamma[at], variance[at], doubtful[at] = len(x) * s * c, found.variance, panel.doubtful
@@ -319,6 +332,7 @@ def _scales(variance: Doubles, eps: float) -> tuple[Doubles, Doubles]:
         small = added < _UNDERFLOWS
         s[small] = 1 / np.sqrt(added[small])  # the reciprocal can be infinite
         s[added == 0] = squared[added == 0] = 0.0
+        np.minimum(squared, np.finfo(float).max, out=squared)  # times a covariance of 0
     return s, squared
 
 
@@ -328,9 +342,9 @@ def _scales(variance: Doubles, eps: float) -> tuple[Doubles, Doubles]:
 def _in_range(compute: Callable[..., _Results], eps: float, x: Floats, *arguments: Floats) -> list[Floats]:
     """Results in the precision of x; channels that leave the range of float32 are computed in float64.
 
-    No warnings of floating point, but it is noticed when an element overflows; of sums of products it is not, but what
-    overflows there is in all rows of a result. And NumPy's buffer is small, so that it does not copy a row of channels
-    into it for each row of the batch, which doubles the time.
+    There are no warnings of floating point, but it is noticed when an element overflows; of sums of products it is not,
+    but what overflows there is in all rows of a result. And NumPy's buffer is small, so that it does not copy a row of
+    channels into it for each row of the batch, which takes up to half as long again.
     """
     overflows: list[str] = []
     with np.errstate(all="ignore", over="call", call=lambda what, _: overflows.append(what)):
@@ -342,34 +356,40 @@ def _in_range(compute: Callable[..., _Results], eps: float, x: Floats, *argument
             for result in of_samples:
                 lost |= ~(np.isfinite(result).all(axis=0) if overflows else np.isfinite(result[0]))
             if lost.any():
-                exact = compute(
-                    eps, *(np.ascontiguousarray(a[..., lost], np.float64) for a in (x, *arguments))
-                )
-                of_channels[:, lost] = exact.of_channels
+                at = slice(None) if lost.all() else np.flatnonzero(lost)
+                exact = compute(eps, *(np.ascontiguousarray(a[..., at], np.float64) for a in (x, *arguments)))
+                of_channels[:, at] = exact.of_channels
                 for result, values in zip(of_samples, exact.of_samples, strict=True):
-                    result[:, lost] = values
+                    result[:, at] = values
         return [*of_samples, *of_channels.astype(x.dtype, copy=False)]
 
 
 # --- arguments -------------------------------------------------------------------------------------------------
 
 
-def _checked(eps: float) -> float:
+def _checked(eps: Any) -> float:
     try:
-        added = float(eps)
-    except (TypeError, ValueError):
+        added = np.nan if isinstance(eps, (str, bytes, bytearray)) else float(eps)
+    except (TypeError, ValueError, OverflowError):
         added = np.nan
     if not 0 <= added < np.inf:
         raise ValueError(f"eps must be at least 0 and finite, got {eps!r}")
     return added
 
 
+def _real(name: str, given: ArrayLike) -> Floats:
+    try:
+        array = np.asarray(given)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be an array of real numbers: {error}") from None
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    return array
+
+
 def _batches(at_least: int = 2, **arrays: ArrayLike) -> tuple[tuple[int, ...], list[Floats]]:
     """The shape of the batch, and the arrays as contiguous ones of shape (m, channels) and of one precision."""
-    given = {name: np.asarray(array) for name, array in arrays.items()}
-    for name, array in given.items():
-        if array.dtype.kind not in "fiub":
-            raise ValueError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    given = {name: _real(name, array) for name, array in arrays.items()}
     shape = given["x"].shape
     if len(shape) not in (1, 2):
         raise ValueError(f"x must have shape (m,) or (m, channels), got {shape}")
@@ -381,16 +401,15 @@ def _batches(at_least: int = 2, **arrays: ArrayLike) -> tuple[tuple[int, ...], l
     single = all(array.dtype.kind == "f" and array.itemsize == 4 for array in given.values())
     dtype = np.float32 if single else np.float64
     flat = (shape[0], shape[1] if len(shape) == 2 else 1)
-    return shape, [np.ascontiguousarray(a, dtype).reshape(flat) for a in given.values()]
+    with np.errstate(over="ignore"):  # of long double
+        return shape, [np.ascontiguousarray(a, dtype).reshape(flat) for a in given.values()]
 
 
 def _per_channel(batch: Floats, **parameters: ArrayLike) -> list[Doubles]:
     channels = batch.shape[1]
     found = []
     for name, parameter in parameters.items():
-        array = np.asarray(parameter)
-        if array.dtype.kind not in "fiub":
-            raise ValueError(f"{name} must hold real numbers, got dtype {array.dtype}")
+        array = _real(name, parameter)
         if array.shape not in ((), (channels,)):
             raise ValueError(f"{name} must be a scalar or have shape ({channels},), got shape {array.shape}")
         found.append(array.astype(np.float64) if array.ndim else np.full(channels, float(array)))

@@ -3,15 +3,18 @@
 A batch is an array x of shape (m, channels), with others of the same shape beside it. The means are those of the
 deviations of x from an estimate of its mean, of their squares, of the other arrays and of products of pairs.
 
+A block has some rows of the batch; where channels are few, several samples lie side by side in a row, in as many lanes.
+
 Rounding. Of each block the sums of 4 or 8 rows are taken one after the other, such sums in pairs until there are at
 most 8, the "parts"; up to there in the precision of the arrays. float32 goes on in float64, so that a term meets at
-most 10 roundings. float64 goes on in pairs, where it meets 9 in a block and one more each time the blocks double; but
-squares are summed over the blocks as if in twice the precision.
+most 10 roundings. float64 goes on in pairs, where it meets 9 in a block and one more each time that the lanes or the
+blocks double; but squares are summed over lanes and blocks as if in twice the precision. A float32 batch of 32 samples
+or fewer is computed in float64.
 
 Such roundings average out, unless few samples hold most of a sum. Where one part has a large share in the sum of the
 squares, the sums of the channel are therefore taken again: in float64 if the arrays are of float32, and otherwise those
 of the squares, as if in twice the precision. And the estimate of the mean must then be nearer to it. Both take time:
-where few samples stand out in every channel, up to five times that of normal samples.
+where few samples stand out in every channel, up to about four times that of normal samples.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ Doubles: TypeAlias = NDArray[np.float64]
 Pairs: TypeAlias = Sequence[tuple[int, int]]
 
 TINY = 2.0**-90
-"""In float32, a smaller mean of products may be one of numbers that have underflowed."""
+"""In float32, smaller means of products, and smaller factors, may be made of numbers that have underflowed."""
 
 _FIRST = {4: 128, 8: 256}  # by bytes of a number, samples of the first estimate of the mean
 _ONES: dict[int, Floats] = {4: np.ones(_FIRST[4], np.float32), 8: np.ones(_FIRST[8])}
@@ -40,10 +43,10 @@ _FEW = {4: 8, 8: 4}  # rows summed one after the other: fewer are more exact, an
 _FEW_SQUARES = 4
 _PARTS = 8
 _LARGE = {4: 0.4, 8: 0.5}  # the share of a part in a sum of squares beyond which the sum is taken again
-_SHORT = 32  # so many numbers of float64 can be summed as they come
-_AGAIN = 1 << 16  # numbers of an array whose sums are taken again at a time
+_SHORT = 32  # of so many samples the means are taken in float64, as they come
+_AGAIN = 1 << 16  # numbers of each array that are worked on at a time where sums are taken again
 _ROW_BYTES = 16384  # of a row of a block, if there are so many channels: a few rows stay in the first cache
-_FILLED_BYTES = 8192  # up to which samples are laid side by side where there are fewer
+_FILLED_BYTES = 8192  # of a row that samples of few channels fill side by side
 _HELD = 1 << 21  # bytes of a panel that is copied, at most
 
 
@@ -55,16 +58,6 @@ class Moments(NamedTuple):
     variance: Doubles
     means: Doubles  # of the other arrays
     products: Doubles  # of the pairs that were asked for, of deviations and other arrays
-
-
-class _Means(NamedTuple):
-    """Of the deviations and of their squares, of the other arrays, of products."""
-
-    deviation: Doubles
-    square: Doubles
-    share: Doubles  # of the largest part in the sum of squares
-    others: Doubles
-    products: Doubles
 
 
 class Panel:
@@ -85,31 +78,41 @@ class Panel:
 
     def moments(self) -> Moments:
         """Means of the arrays, and of the products of the pairs."""
-        room = self.room
+        room, end = self.room, len(self.pairs)
         ones = _ONES[room.dtype.itemsize][: self.samples]
         estimate: Floats = np.matmul(ones, self.inputs[0][: len(ones)]) / len(ones)
         smallest: Doubles | float = np.inf
         while True:
-            offset, square, share, means, products = self._means(estimate)
-            squared_offset = offset * offset
-            variance = np.maximum(square - squared_offset, 0.0)
-            better = estimate.astype(np.float64) + offset
+            means, share = self._means(estimate)
+            offset, variance = means[end], self._variance(means)
             # where few samples stand out the others are near to the mean, and so must the estimate be: its distance is
             # compared with 1/max |xhat|, both in standard deviations; m share bounds the square of that maximum
-            off = squared_offset > variance * np.fmin(room.far / self.samples / share, 0.25)
+            off = offset * offset > variance * np.fmin(room.far / self.samples / share, 0.25)
+            if not (room.narrow or variance.max() < np.inf):
+                off |= np.isinf(means[-1])  # the squares may be those of the rounding of the estimate
+            if off.any():
+                # what does not become smaller is left by rounding, and the variance may have underflowed
+                better, size = (estimate.astype(np.float64) + offset).astype(room.dtype), np.abs(offset)
+                off &= (size < smallest / 2) & (better != estimate)
             if not off.any():
                 break
-            # what does not become smaller is left by rounding, and the variance may have underflowed
-            off &= (squared_offset < smallest / 4) & (better.astype(room.dtype) != estimate)
-            if not off.any():
-                break
-            smallest = squared_offset
-            estimate = np.where(off, better, estimate).astype(room.dtype)
+            estimate, smallest = np.where(off, better, estimate), size
+        stands_out = share > room.large
+        if stands_out.any():
+            self._take_again(means, estimate, np.flatnonzero(stands_out))
+            variance = self._variance(means)
+        products = means[:end]
         if room.narrow:
-            self.doubtful |= (np.abs(products) < TINY).any(axis=0)
-        return Moments(better, offset, variance, means, products)
+            self._doubt(np.abs(products) < TINY)
+        mean = estimate.astype(np.float64) + offset
+        return Moments(mean, offset, variance, means[end + 1 : -1], products)
 
-    def _means(self, centre: Floats) -> _Means:
+    def _variance(self, means: Doubles) -> Doubles:
+        offset = means[len(self.pairs)]
+        return np.asarray(np.maximum(means[-1] - offset * offset, 0.0))
+
+    def _means(self, centre: Floats) -> tuple[Doubles, Doubles]:
+        """Means of the products, of the arrays and of squared deviations; the share of the largest part of the last."""
         room = self.room
         (wide,) = room.wide(centre[None])
         sums: list[Doubles] = []
@@ -122,29 +125,36 @@ class Panel:
         means = room.sum_of_blocks(sums[0] if len(sums) == 1 else np.concatenate(sums, axis=1))
         share = largest.astype(np.float64) / means[-1]
         means /= self.samples
-        end = len(self.pairs)
-        found = _Means(means[end], means[-1], share, means[end + 1 : -1], means[:end])
-        stands_out = share > room.large
-        if stands_out.any():
-            channels, step = np.flatnonzero(stands_out), max(_AGAIN // self.samples, 1)
-            for start in range(0, channels.size, step):
-                self._take_again(found, centre, channels[start : start + step])
-        return found
+        return means, share
 
-    def _take_again(self, found: _Means, centre: Floats, channels: NDArray[np.intp]) -> None:
-        """Take the means of some channels with fewer roundings."""
-        deviations = self.inputs[0][:, channels].astype(np.float64) - centre[channels].astype(np.float64)
-        squares = deviations * deviations
-        if not self.room.narrow:
-            found.square[channels] = precise_sum(squares) / self.samples
-            return
-        found.square[channels] = _sum_in_pairs(squares) / self.samples
-        arrays = [deviations, *(array[:, channels].astype(np.float64) for array in self.inputs[1:])]
-        weights = np.full(self.samples, 1 / self.samples)
-        for mean, array in zip((found.deviation, *found.others), arrays, strict=True):
-            mean[channels] = weights @ array
-        for mean, (one, other) in zip(found.products, self.pairs, strict=True):
-            mean[channels] = np.einsum("ij,ij->j", arrays[one], arrays[other]) / self.samples
+    def _take_again(self, means: Doubles, centre: Floats, channels: NDArray[np.intp]) -> None:
+        """Take the means of some channels with fewer roundings; in float64 those of squared deviations only."""
+        narrow, every = self.room.narrow, 2 * channels.size > self.width  # to pick most of them takes longer
+        width = self.width if every else channels.size
+        middle = centre.astype(np.float64) if every else centre[channels].astype(np.float64)
+        sums = []
+        for start in range(0, self.samples, step := max(_AGAIN // width, 1)):
+            rows = [array[start : start + step] for array in self.inputs[: None if narrow else 1]]
+            arrays = [(a if every else a.take(channels, axis=1)).astype(np.float64) for a in rows]
+            arrays[0] -= middle
+            if narrow:
+                ones = np.ones(len(arrays[0]))
+                products = [np.einsum("ij,ij->j", arrays[i], arrays[j]) for i, j in (*self.pairs, (0, 0))]
+                sums.append([*products[:-1], *(ones @ a for a in arrays), products[-1]])
+            else:
+                sums.append([precise_sum(arrays[0] * arrays[0])])
+        again = precise_sum(np.array(sums)) / self.samples
+        means[-len(again) :, channels] = again[:, channels] if every else again
+
+    def _doubt(self, tiny: NDArray[np.bool_]) -> None:
+        """Means of products that are tiny are in doubt, but not where one of the two arrays is zero throughout."""
+        for pair, channels in zip(self.pairs, tiny, strict=True):
+            for number in pair if channels.any() else ():
+                ends = [end(axis=0) for block in self.arrays[number] for end in (block.min, block.max)]
+                channels = channels & np.any(
+                    [end.reshape(-1, self.width).any(axis=0) for end in ends], axis=0
+                )
+            self.doubtful |= channels
 
     def combine(self, result: int, constant: Doubles, *terms: tuple[int, Doubles]) -> None:
         """Write a constant plus arrays times factors, one for each channel, into a result.
@@ -194,7 +204,7 @@ class _Room:
         self.height, self.few, self.far, self.large = _BLOCK[size], _FEW[size], _FAR[size], _LARGE[size]
         height = min(self.height, max(samples // lanes, lanes))
         self.scratch = aligned((max(height, kinds * -(-height // _FEW_SQUARES)) * lanes * width,), dtype)
-        if not self.narrow and samples <= _SHORT:
+        if samples <= _SHORT:
             self.large = np.inf
 
     def blocks(self, array: Floats) -> list[Floats]:
@@ -250,7 +260,9 @@ class _Room:
 def panels(
     inputs: Sequence[Floats], results: Sequence[Floats], pairs: Pairs = ()
 ) -> Iterator[tuple[slice, Panel]]:
-    """The channels in panels. Those of a wide batch are copied in and out, if the cache then holds them.
+    """The channels in panels, each of which is good until the next one is asked for: then its results are in place.
+
+    Panels of a wide batch are copied, if the cache then holds them, and so are short ones of float32, to float64.
 
     Parameters
     ----------
@@ -262,12 +274,14 @@ def panels(
         Numbers of inputs whose products are averaged; 0 are the deviations of x.
     """
     samples, channels = inputs[0].shape
-    dtype = inputs[0].dtype
+    given = inputs[0].dtype
+    dtype = np.dtype(np.float64) if samples <= _SHORT else given
     width = min(max(channels, 1), _ROW_BYTES // dtype.itemsize)
     lanes = max(1, min(samples, _FILLED_BYTES // dtype.itemsize // max(channels, 1)))
     room = _Room(samples, width, lanes, len(pairs) + len(inputs) + 1, dtype)
-    held = width < channels and samples * width * dtype.itemsize <= _HELD
-    buffers = [aligned((samples * width,), dtype) for _ in (*inputs[1:], *results)] if held else []
+    held = dtype != given or (width < channels and samples * width * dtype.itemsize <= _HELD)
+    direct = int(dtype == given)  # x is read but once
+    buffers = [aligned((samples * width,), dtype) for _ in (*inputs[direct:], *results)] if held else []
     for start in range(0, channels, width):
         at = slice(start, min(start + width, channels))
         there, back = [a[:, at] for a in inputs], [a[:, at] for a in results]
@@ -275,12 +289,12 @@ def panels(
             yield at, Panel(there, back, pairs, room)
             continue
         copies = [b[: there[0].size].reshape(there[0].shape) for b in buffers]
-        beside, made = copies[: len(inputs) - 1], copies[len(inputs) - 1 :]
-        for array, copy in zip(there[1:], beside, strict=True):
-            np.copyto(copy, array)
-        yield at, Panel([there[0], *beside], made, pairs, room)
+        beside, made = copies[: len(inputs) - direct], copies[len(inputs) - direct :]
+        for array, copy in zip(there[direct:], beside, strict=True):
+            copy[...] = array
+        yield at, Panel([*there[:direct], *beside], made, pairs, room)
         for array, copy in zip(back, made, strict=True):
-            np.copyto(array, copy)
+            array[...] = copy
 
 
 def _add_rows(few: int, out: Floats, *arrays: Floats) -> None:

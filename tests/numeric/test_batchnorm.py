@@ -205,7 +205,7 @@ def test_the_last_samples_are_in_the_first_estimate_where_there_are_few() -> Non
 
 def test_an_unlucky_first_estimate_of_the_mean_is_improved() -> None:
     x, g, v, *_ = batch(5, (4000, 1024))
-    x[:128] += 1e9  # the rows of which the first estimate is made
+    x[:128] += 1e9  # half of the rows of which the first estimate is made
     ours = backward(x, g, 1.3, 0.0)
     for channel in range(3):
         values, sizes = exactly(x[:, channel], g[:, channel], v[:, channel], 1.3, 0.0)
@@ -236,6 +236,24 @@ def test_output_survives_a_variance_whose_reciprocal_overflows(scale: float) -> 
     np.testing.assert_allclose(forward(x * scale, 1.0, 0.0, 0.0).y, forward(x, 1.0, 0.0, 0.0).y, rtol=1e-8)
 
 
+@pytest.mark.parametrize("scale", [1e-90, 1e-80, 1e78, 1e88])
+def test_products_of_three_may_be_as_large_and_as_small_as_float64_allows(scale: float) -> None:
+    x, g, v, *_ = batch(11, (50, 1))
+    at_one, scaled = (double_backward(a * x, a * g, 1.0, 0.0, a * v) for a in (1.0, scale))
+    np.testing.assert_allclose(scaled.grad_gamma / scale, at_one.grad_gamma, rtol=1e-13)
+    np.testing.assert_allclose(scaled.grad_input, at_one.grad_input, rtol=1e-10)
+
+
+@pytest.mark.parametrize("m", [2, 9, 32])
+def test_short_batches_of_float32_are_those_of_float64_rounded_once(m: int) -> None:
+    arrays = batch(12, (m, 5000), np.float32)
+    arrays[0][1] *= 1000
+    exact = by_us([a.astype(np.float64) for a in arrays], 1e-5)
+    for single, double in zip(by_us(arrays, 1e-5), exact, strict=True):
+        for ours, reference in zip(single, double, strict=True):
+            np.testing.assert_array_equal(ours, reference.astype(np.float32))
+
+
 # --- cases ---------------------------------------------------------------------------------------------------
 
 
@@ -253,6 +271,18 @@ def test_a_constant_channel_has_no_gradient_without_eps_and_the_centred_one_with
         assert not value.any()
     expected = gamma / np.sqrt(1e-4) * (g - g.mean(axis=0, dtype=np.float64))
     np.testing.assert_allclose(backward(x, g, gamma, 1e-4).grad_input, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("constant", [1e172, -1e300])
+def test_a_constant_channel_may_be_large(constant: float) -> None:
+    y, mean, variance = forward(np.full(7, constant), 1.0, 0.5, 1e-5)
+    assert (y == 0.5).all()
+    assert (mean, variance) == (pytest.approx(constant), 0)
+
+
+def test_the_reciprocal_of_a_small_eps_does_not_meet_a_covariance_of_zero() -> None:
+    found = backward(np.full(3, 0.1), np.array([1.0, 2.0, 6.0]), 1.0, 1e-309)
+    np.testing.assert_allclose(found.grad_input * 1e-309**0.5, [-2.0, -1.0, 3.0], rtol=1e-6)
 
 
 def test_zero_variance_and_zero_eps_are_as_in_pytorch() -> None:
@@ -334,6 +364,7 @@ X = np.arange(6.0).reshape(3, 2)
         (lambda: forward(3.0, 1.0, 0.0, 0.1), r"x must have shape \(m,\) or \(m, channels\), got \(\)"),
         (lambda: forward(X, 1.0, 0.0, -0.5), "eps must be at least 0 and finite, got -0.5"),
         (lambda: forward(X, 1.0, 0.0, np.nan), "eps must be at least 0 and finite, got nan"),
+        (lambda: forward([[1.0], [2.0, 3.0]], 1.0, 0.0, 0.1), "x must be an array of real numbers: .* inhomogeneous"),
         (lambda: forward(X * 1j, 1.0, 0.0, 0.1), "x must hold real numbers, got dtype complex128"),
         (lambda: forward(X, 1.0, np.ones(3), 0.1), r"beta must be a scalar or have shape \(2,\), got shape \(3,\)"),
         (lambda: backward(X, X[:2], 1.0, 0.1), r"g must have the shape of x, \(3, 2\), got \(2, 2\)"),
@@ -451,6 +482,14 @@ def test_what_fits_into_float32_does_not_overflow() -> None:
         (1e38, 0.0, 1e70, 1e-8, 0.0, 1e-5),
         (1e30, 0.0, 1.0, 1e-41, 0.0, 1e-11),
         (1.0, np.inf, 1.0, 1.0, 0.0, -np.inf),
+        (
+            -1.1646394384917008e24,
+            -1.1646393942275166e24,
+            3.5367204357314956e14,
+            9.495491335103404e28,
+            0.0,
+            -2.23495890e38,
+        ),
     ],
 )
 def test_inference_in_float32_far_from_one(
@@ -465,7 +504,7 @@ def test_other_byte_orders_stay_float32() -> None:
     assert forward(np.array([1, 2], ">f4"), 1.0, 0.0, 0.0).y.dtype == np.float32
 
 
-@pytest.mark.parametrize("eps", ["a", None, [1.0, 2.0], np.inf, -1.0])
+@pytest.mark.parametrize("eps", ["a", "1e-5", b"1", None, [1.0, 2.0], np.inf, -1.0, 10**400])
 def test_eps_is_a_finite_number(eps: Any) -> None:
     with pytest.raises(ValueError, match="eps must be at least 0 and finite, got"):
         forward([1.0, 2.0], 1.0, 0.0, eps)

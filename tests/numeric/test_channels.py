@@ -57,3 +57,12 @@ def test_where_samples_rise_the_estimate_from_the_first_ones_is_improved(dtype: 
     x = np.arange(400, dtype=dtype)[:, None]
     found, _ = moments(x, x)
     assert found.offset**2 < found.variance / 4
+
+
+def test_products_of_zeros_have_lost_nothing_and_those_that_underflow_have() -> None:
+    x, g = np.random.default_rng(1).standard_normal((2, 100, 3)).astype(np.float32)
+    g[:, 1], g[:, 2] = 0.0, g[:, 2] * np.float32(1e-37)
+    x[:, 2] *= np.float32(1e-8)
+    ((_, panel),) = panels([x, g], [np.empty_like(x)], [(1, 0)])
+    panel.moments()
+    assert panel.doubtful.tolist() == [False, False, True]
