@@ -32,11 +32,12 @@ def moments(x: np.ndarray, g: np.ndarray) -> tuple[Moments, np.ndarray]:
     return found, found.mean - found.offset
 
 
+@pytest.mark.parametrize("channels", [300, 40])
 @pytest.mark.parametrize("samples", [32, 100, 5000])
-def test_where_few_samples_decide_means_of_float32_are_those_of_float64(samples: int) -> None:
+def test_where_few_samples_decide_means_of_float32_are_those_of_float64(samples: int, channels: int) -> None:
     rng = np.random.default_rng(0)
     x = rng.standard_normal((samples, 300)).astype(np.float32)
-    x[7] *= 1000
+    x[7, :channels] *= 1000
     g = rng.standard_normal(x.shape).astype(np.float32)
     found, centre = moments(x, g)
     deviations, wide_g = x.astype(float) - centre, g.astype(float)
@@ -60,9 +61,11 @@ def test_where_samples_rise_the_estimate_from_the_first_ones_is_improved(dtype: 
 
 
 def test_products_of_zeros_have_lost_nothing_and_those_that_underflow_have() -> None:
-    x, g = np.random.default_rng(1).standard_normal((2, 100, 3)).astype(np.float32)
-    g[:, 1], g[:, 2] = 0.0, g[:, 2] * np.float32(1e-37)
-    x[:, 2] *= np.float32(1e-8)
+    x, g = np.random.default_rng(1).standard_normal((2, 100, 4)).astype(np.float32)
+    g[:, 1], g[:, 2] = 0.0, np.abs(g[:, 2]) * np.float32(1e-37)
+    g[0, 2] = 0.0
+    g[:, 3] = -g[:, 2]
+    x[:, 2:] *= np.float32(1e-8)
     ((_, panel),) = panels([x, g], [np.empty_like(x)], [(1, 0)])
     panel.moments()
-    assert panel.doubtful.tolist() == [False, False, True]
+    assert panel.doubtful.tolist() == [False, False, True, True]
