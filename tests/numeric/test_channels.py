@@ -61,11 +61,11 @@ def test_where_samples_rise_the_estimate_from_the_first_ones_is_improved(dtype: 
 
 
 def test_products_of_zeros_have_lost_nothing_and_those_that_underflow_have() -> None:
-    x, g = np.random.default_rng(1).standard_normal((2, 100, 4)).astype(np.float32)
+    x, g = np.random.default_rng(1).standard_normal((2, 100, 3000)).astype(np.float32)
     g[:, 1], g[:, 2] = 0.0, np.abs(g[:, 2]) * np.float32(1e-37)
     g[0, 2] = 0.0
     g[:, 3] = -g[:, 2]
-    x[:, 2:] *= np.float32(1e-8)
+    x[:, 2:4] *= np.float32(1e-8)
     ((_, panel),) = panels([x, g], [np.empty_like(x)], [(1, 0)])
     panel.moments()
-    assert panel.doubtful.tolist() == [False, False, True, True]
+    assert np.flatnonzero(panel.doubtful).tolist() == [2, 3]
