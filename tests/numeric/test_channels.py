@@ -27,7 +27,7 @@ def test_an_infinite_sum_of_squares_is_no_nan() -> None:
 
 def moments(x: np.ndarray, g: np.ndarray) -> tuple[Moments, np.ndarray]:
     """Of the only panel, and the estimate of the mean that was subtracted."""
-    ((_, panel),) = panels([x, g], [np.empty_like(x)], [(1, 0)])
+    _, panel = next(panels([x, g], [np.empty_like(x)], [(1, 0)]))
     found = panel.moments()
     return found, found.mean - found.offset
 
@@ -66,6 +66,6 @@ def test_products_of_zeros_have_lost_nothing_and_those_that_underflow_have() -> 
     g[0, 2] = 0.0
     g[:, 3] = -g[:, 2]
     x[:, 2:4] *= np.float32(1e-8)
-    ((_, panel),) = panels([x, g], [np.empty_like(x)], [(1, 0)])
+    _, panel = next(panels([x, g], [np.empty_like(x)], [(1, 0)]))
     panel.moments()
     assert np.flatnonzero(panel.doubtful).tolist() == [2, 3]
