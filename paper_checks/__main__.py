@@ -57,6 +57,16 @@ def main() -> int:
             raise
         print("normquant: interrupted", file=sys.stderr)
         return 130
+    finally:
+        _flush_errors()
+
+
+def _flush_errors() -> None:
+    """What cannot be written goes nowhere: the interpreter would fail on it when it ends, with status 120."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def _comes_from_interrupt(error: BaseException | None) -> bool:

@@ -151,10 +151,23 @@ def test_interrupt_while_importing_leaves_no_traceback(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="redirections of a shell")
-@pytest.mark.parametrize(("redirection", "status"), [("2>&-", 2), ("2>/dev/full", 2), (">&-", 4)])
-def test_closed_streams_leave_the_status_as_it_is(redirection: str, status: int) -> None:
-    command = shlex.join([*COMMAND, "verify", "nosuch"])
-    done = subprocess.run(["sh", "-c", f"{command} {redirection}"], capture_output=True, check=False)
+@pytest.mark.parametrize(
+    ("arguments", "redirection", "status"),
+    [
+        (["eval", "pact.clip"], "2>&-", 2),
+        (["eval", "pact.clip"], "2>/dev/full", 2),
+        (["nosuch"], "2>/dev/full", 2),
+        (["eval", "pact.clip"], ">&-", 4),
+    ],
+)
+def test_closed_streams_leave_the_status_as_it_is(
+    arguments: list[str], redirection: str, status: int
+) -> None:
+    command = shlex.join([*COMMAND, *arguments])
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    done = subprocess.run(
+        ["sh", "-c", f"{command} {redirection}"], capture_output=True, check=False, env=buffered
+    )
     assert done.returncode == status
     assert b"Traceback" not in done.stderr
 
