@@ -132,8 +132,8 @@ class Panel:
         narrow, every = self.room.narrow, 2 * channels.size > self.width  # to pick most of them takes longer
         width = self.width if every else channels.size
         middle = centre.astype(np.float64) if every else centre[channels].astype(np.float64)
-        sums = []
-        for start in range(0, self.samples, step := max(_AGAIN // width, 1)):
+        sums, step = [], max(_AGAIN // width, 1)
+        for start in range(0, self.samples, step):
             rows = [array[start : start + step] for array in self.inputs[: None if narrow else 1]]
             arrays = [(a if every else a.take(channels, axis=1)).astype(np.float64) for a in rows]
             arrays[0] -= middle
