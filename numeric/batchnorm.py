@@ -47,7 +47,7 @@ from numeric.memory import aligned
 
 __all__ = ["Forward", "Gradients", "SecondGradients", "backward", "double_backward", "forward", "inference"]
 
-_UNDERFLOWS = 2.0**-1000  # the reciprocal of a number somewhat smaller is infinite
+_INVERTIBLE = 2.0**-1000  # and what is greater; the reciprocal of what is somewhat smaller is infinite
 _SMALLEST = 1e-24  # in float32, squares of deviations of a smaller variance lose digits
 
 
@@ -149,12 +149,12 @@ def inference(
     """
     shape, (batch,) = _batches(at_least=0, x=x)
     centre, spread, scale, shift = _per_channel(batch, mean=mean, variance=variance, gamma=gamma, beta=beta)
-    smallest = _checked(eps)
-    if np.any(spread < 0) or (smallest == 0 and np.any(spread == 0)):
+    added = _checked(eps)
+    if np.any(spread < 0) or (added == 0 and np.any(spread == 0)):
         raise ValueError(f"variance must be non-negative, and positive when eps is 0, got {variance!r}")
     overflows: list[str] = []
     with np.errstate(all="ignore", over="call", call=lambda what, _: overflows.append(what)):
-        scaled = scale / np.sqrt(spread + smallest)
+        scaled = scale / np.sqrt(spread + added)
         y = _affine(batch, centre, scaled, shift)
         if batch.dtype == np.float32:
             sizes = np.abs([np.where(a == 0, 1.0, a) for a in (centre, scaled, shift)])
@@ -328,8 +328,8 @@ def _scales(variance: Doubles, eps: float) -> tuple[Doubles, Doubles]:
     added = variance + eps
     squared: Doubles = 1 / added
     s: Doubles = np.sqrt(squared)
-    if eps < _UNDERFLOWS:
-        small = added < _UNDERFLOWS
+    if eps < _INVERTIBLE:
+        small = added < _INVERTIBLE
         s[small] = 1 / np.sqrt(added[small])  # the reciprocal can be infinite
         s[added == 0] = squared[added == 0] = 0.0
         np.minimum(squared, np.finfo(float).max, out=squared)  # times a covariance of 0

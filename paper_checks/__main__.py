@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
@@ -40,25 +41,29 @@ def main() -> int:
     """Run the command in this process and return its exit status, that of `paper_checks.command_line.main`."""
     if hasattr(signal, "pthread_kill"):  # POSIX
         sys.unraisablehook = once_more
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115  # as long as the process lives
     try:
         for request_to_end in (signal.SIGINT, signal.SIGTERM):
             if signal.getsignal(request_to_end) is not signal.SIG_IGN:  # as in the background of a shell
                 signal.signal(request_to_end, interrupt)
-        if sys.stderr is None:
-            sys.stderr = open(os.devnull, "w")  # noqa: SIM115  # as long as the process lives
         if sys.stdout is None:
-            print("normquant: standard output is closed", file=sys.stderr)
-            return 4
+            return _complain("standard output is closed", 4)
         from paper_checks.command_line import main as command
 
         return command()
     except BaseException as error:
         if not _comes_from_interrupt(error):
             raise
-        print("normquant: interrupted", file=sys.stderr)
-        return 130
+        return _complain("interrupted", 130)
     finally:
         _flush_errors()
+
+
+def _complain(message: str, status: int) -> int:
+    with suppress(OSError):  # a full disk behind it; the status tells
+        print(f"normquant: {message}", file=sys.stderr)
+    return status
 
 
 def _flush_errors() -> None:

@@ -99,7 +99,7 @@ class Panel:
             estimate, smallest = np.where(off, better, estimate), size
         stands_out = share > room.large
         if stands_out.any():
-            self._take_again(means, estimate, np.flatnonzero(stands_out))
+            self._take_again(means, estimate, np.flatnonzero(stands_out))  # the offset is one of them
             variance = self._variance(means)
         products = means[:end]
         if room.narrow:

@@ -33,7 +33,7 @@ def moments(x: np.ndarray, g: np.ndarray) -> tuple[Moments, np.ndarray]:
 
 
 @pytest.mark.parametrize("channels", [300, 40])
-@pytest.mark.parametrize("samples", [32, 100, 5000])
+@pytest.mark.parametrize("samples", [32, 33, 100, 5000])
 def test_where_few_samples_decide_means_of_float32_are_those_of_float64(samples: int, channels: int) -> None:
     rng = np.random.default_rng(0)
     x = rng.standard_normal((samples, 300)).astype(np.float32)

@@ -158,15 +158,17 @@ def test_interrupt_while_importing_leaves_no_traceback(
         (["eval", "pact.clip"], "2>/dev/full", 2),
         (["nosuch"], "2>/dev/full", 2),
         (["eval", "pact.clip"], ">&-", 4),
+        (["eval", "pact.clip"], ">&- 2>/dev/full", 4),
     ],
 )
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_closed_streams_leave_the_status_as_it_is(
-    arguments: list[str], redirection: str, status: int
+    arguments: list[str], redirection: str, status: int, unbuffered: str
 ) -> None:
     command = shlex.join([*COMMAND, *arguments])
-    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
     done = subprocess.run(
-        ["sh", "-c", f"{command} {redirection}"], capture_output=True, check=False, env=buffered
+        ["sh", "-c", f"{command} {redirection}"], capture_output=True, check=False, env=environment
     )
     assert done.returncode == status
     assert b"Traceback" not in done.stderr
