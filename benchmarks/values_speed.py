@@ -19,7 +19,7 @@ import numpy as np
 from scipy import stats
 from scipy.special import erf, ndtr
 
-from numeric import pact, quantised_weights, relu, ternary
+from numeric import pact, relu, ternary, uniform_levels
 
 ELEMENTS = 1_000_000
 ROUNDS = 11
@@ -168,8 +168,8 @@ def of_two_arrays(mu: Any, sigma: Any) -> Cases:
             lambda: ternary.optimal_scale(size, sigma, "gaussian"),
             lambda: sigma * phi(size / sigma) / ndtr(-size / sigma),
         ),
-        "quantised_weights.variance, gaussian, 3 bits": (
-            lambda: quantised_weights.variance(sigma, 2.0, 3, "gaussian"),
+        "uniform_levels.variance, gaussian, 3 bits": (
+            lambda: uniform_levels.variance(sigma, 2.0, 3, "gaussian"),
             lambda: plain_weights(sigma, 2.0, 3),
         ),
     }

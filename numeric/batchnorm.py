@@ -42,6 +42,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from numeric.evaluation.arguments import in_one_type, real, shown
 from numeric.evaluation.channels import TINY, Doubles, Floats, panels
 from numeric.memory import aligned
 
@@ -151,7 +152,7 @@ def inference(
     centre, spread, scale, shift = _per_channel(batch, mean=mean, variance=variance, gamma=gamma, beta=beta)
     added = _checked(eps)
     if np.any(spread < 0) or (added == 0 and np.any(spread == 0)):
-        raise ValueError(f"variance must be non-negative, and positive when eps is 0, got {variance!r}")
+        raise ValueError(f"variance must be non-negative, and positive when eps is 0, got {shown(variance)}")
     overflows: list[str] = []
     with np.errstate(all="ignore", over="call", call=lambda what, _: overflows.append(what)):
         scaled = scale / np.sqrt(spread + added)
@@ -368,48 +369,32 @@ def _in_range(compute: Callable[..., _Results], eps: float, x: Floats, *argument
 
 
 def _checked(eps: Any) -> float:
-    try:
-        added = np.nan if isinstance(eps, (str, bytes, bytearray)) else float(eps)
-    except (TypeError, ValueError, OverflowError):
-        added = np.nan
-    if not 0 <= added < np.inf:
-        raise ValueError(f"eps must be at least 0 and finite, got {eps!r}")
-    return added
-
-
-def _real(name: str, given: ArrayLike) -> Floats:
-    try:
-        array = np.asarray(given)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must be an array of real numbers: {error}") from None
-    if array.dtype.kind not in "fiub":
-        raise ValueError(f"{name} must hold real numbers, got dtype {array.dtype}")
-    return array
+    added = real("eps", eps)
+    if np.ndim(added) != 0 or not 0 <= added < np.inf:
+        raise ValueError(f"eps must be at least 0 and finite, got {shown(eps)}")
+    return float(added)
 
 
 def _batches(at_least: int = 2, **arrays: ArrayLike) -> tuple[tuple[int, ...], list[Floats]]:
     """The shape of the batch, and the arrays as contiguous ones of shape (m, channels) and of one precision."""
-    given = {name: _real(name, array) for name, array in arrays.items()}
-    shape = given["x"].shape
+    given = {name: real(name, array) for name, array in arrays.items()}
+    shape = np.shape(given["x"])
     if len(shape) not in (1, 2):
         raise ValueError(f"x must have shape (m,) or (m, channels), got {shape}")
     if shape[0] < at_least:
         raise ValueError(f"x must hold at least {at_least} samples along axis 0, got shape {shape}")
     for name, array in given.items():
-        if array.shape != shape:
-            raise ValueError(f"{name} must have the shape of x, {shape}, got {array.shape}")
-    single = all(array.dtype.kind == "f" and array.itemsize == 4 for array in given.values())
-    dtype = np.float32 if single else np.float64
+        if np.shape(array) != shape:
+            raise ValueError(f"{name} must have the shape of x, {shape}, got {np.shape(array)}")
     flat = (shape[0], shape[1] if len(shape) == 2 else 1)
-    with np.errstate(over="ignore"):  # of long double
-        return shape, [np.ascontiguousarray(a, dtype).reshape(flat) for a in given.values()]
+    return shape, [np.ascontiguousarray(array).reshape(flat) for array in in_one_type([*given.values()])]
 
 
 def _per_channel(batch: Floats, **parameters: ArrayLike) -> list[Doubles]:
     channels = batch.shape[1]
     found = []
     for name, parameter in parameters.items():
-        array = _real(name, parameter)
+        array = np.asarray(real(name, parameter))
         if array.shape not in ((), (channels,)):
             raise ValueError(f"{name} must be a scalar or have shape ({channels},), got shape {array.shape}")
         found.append(array.astype(np.float64) if array.ndim else np.full(channels, float(array)))

@@ -35,6 +35,7 @@ from numeric.evaluation.error_free import two_product
 
 Block = NDArray[np.float64]
 
+_MOST_BITS = 32
 _ROUNDINGS = 2
 """Spacings of 1: two roundings of a quotient of at most 1 take half as much."""
 _FEW_DOUBTFUL = 16
@@ -57,12 +58,26 @@ def quantised(x: ArrayLike, alpha: ArrayLike, bits: int) -> Any:
     bits
         An integer from 1 to 32.
 
+    Returns
+    -------
+    ndarray or scalar
+        Of the shape of the arguments together, and of their type.
+
+    Raises
+    ------
+    ValueError
+        When an argument is not real, the shapes do not fit, alpha is not positive and finite, or bits are out of range.
+
+    Notes
+    -----
+    Catalogue: ``pact.quantised``, jin2019 (11b).
+
     Examples
     --------
     >>> quantised([-1.0, 0.5, 1.5, 9.0], 3.0, 2).tolist()  # 0.5 and 1.5 are half-way: to the even level
     [0.0, 0.0, 2.0, 3.0]
     """
-    steps = 2.0 ** require_bits(bits) - 1
+    steps = 2.0 ** require_bits(bits, _MOST_BITS) - 1
 
     def kernel(x: NDArray[Any], alpha: NDArray[Any], narrow: bool, out: Any = None) -> NDArray[Any]:
         shape = np.broadcast_shapes(x.shape, alpha.shape)
@@ -102,12 +117,26 @@ def grad_alpha(x: ArrayLike, alpha: ArrayLike, bits: int) -> Any:
     bits
         An integer from 1 to 32.
 
+    Returns
+    -------
+    ndarray or scalar
+        Of the shape of the arguments together, and of their type.
+
+    Raises
+    ------
+    ValueError
+        When an argument is not real, the shapes do not fit, alpha is not positive and finite, or bits are out of range.
+
+    Notes
+    -----
+    Catalogue: ``pact.grad_alpha``, jin2019 (13).
+
     Examples
     --------
     >>> grad_alpha([-1.0, 1.25, 3.0], 3.0, 2).tolist()
     [0.0, -0.08333333333333333, 1.0]
     """
-    steps = 2.0 ** require_bits(bits) - 1
+    steps = 2.0 ** require_bits(bits, _MOST_BITS) - 1
 
     def kernel(x: Block, alpha: Block, narrow: bool) -> Block:
         _, remainder, scaled = _nearest_level(x, alpha, steps)
@@ -128,6 +157,20 @@ def grad_alpha_original(x: ArrayLike, alpha: ArrayLike) -> Any:
     x, alpha
         Pre-activation, and clipping level, positive.
 
+    Returns
+    -------
+    ndarray or scalar
+        Of the shape of the arguments together, and of their type.
+
+    Raises
+    ------
+    ValueError
+        When an argument is not real, the shapes do not fit, or alpha is not positive and finite.
+
+    Notes
+    -----
+    Catalogue: ``pact.grad_alpha_original``, jin2019 (13).
+
     Examples
     --------
     >>> grad_alpha_original([-1.0, 1.25, 3.0], 3.0).tolist()
@@ -147,6 +190,20 @@ def grad_input(x: ArrayLike, alpha: ArrayLike) -> Any:
     ----------
     x, alpha
         Pre-activation, and clipping level, positive.
+
+    Returns
+    -------
+    ndarray or scalar
+        Of the shape of the arguments together, and of their type.
+
+    Raises
+    ------
+    ValueError
+        When an argument is not real, the shapes do not fit, or alpha is not positive and finite.
+
+    Notes
+    -----
+    Catalogue: ``pact.grad_input``, jin2019 (12).
 
     Examples
     --------

@@ -68,6 +68,20 @@ def gate_probability(mu: ArrayLike, sigma: ArrayLike = 1.0) -> Any:
     mu, sigma
         Mean and standard deviation of y.
 
+    Returns
+    -------
+    ndarray or scalar
+        Of the shape of the arguments together, and of their type.
+
+    Raises
+    ------
+    ValueError
+        When an argument is not real, the shapes do not fit, or sigma is not positive and finite.
+
+    Notes
+    -----
+    Catalogue: ``relu.gate_probability``, panigrahi2018 (12).
+
     Examples
     --------
     >>> float(gate_probability(0.0)), round(float(gate_probability(-30.0)) * 1e198, 12)
@@ -85,6 +99,20 @@ def mean(mu: ArrayLike, sigma: ArrayLike = 1.0) -> Any:
     ----------
     mu, sigma
         Mean and standard deviation of y.
+
+    Returns
+    -------
+    ndarray or scalar
+        Of the shape of the arguments together, and of their type.
+
+    Raises
+    ------
+    ValueError
+        When an argument is not real, the shapes do not fit, or sigma is not positive and finite.
+
+    Notes
+    -----
+    Catalogue: ``relu.mean_after_batchnorm``, panigrahi2018 (31).
 
     Examples
     --------
@@ -104,6 +132,20 @@ def second_moment(mu: ArrayLike, sigma: ArrayLike = 1.0) -> Any:
     mu, sigma
         Mean and standard deviation of y.
 
+    Returns
+    -------
+    ndarray or scalar
+        Of the shape of the arguments together, and of their type.
+
+    Raises
+    ------
+    ValueError
+        When an argument is not real, the shapes do not fit, or sigma is not positive and finite.
+
+    Notes
+    -----
+    Catalogue: ``relu.second_moment_after_batchnorm``.
+
     Examples
     --------
     >>> float(second_moment(0.0, 2.0))
@@ -121,6 +163,20 @@ def variance(mu: ArrayLike, sigma: ArrayLike = 1.0) -> Any:
     ----------
     mu, sigma
         Mean and standard deviation of y.
+
+    Returns
+    -------
+    ndarray or scalar
+        Of the shape of the arguments together, and of their type.
+
+    Raises
+    ------
+    ValueError
+        When an argument is not real, the shapes do not fit, or sigma is not positive and finite.
+
+    Notes
+    -----
+    Catalogue: ``relu.variance_after_batchnorm``.
 
     Examples
     --------
@@ -143,6 +199,20 @@ def gate_probability_gradient(mu: ArrayLike, sigma: ArrayLike = 1.0) -> tuple[An
     ----------
     mu, sigma
         Mean and standard deviation of y.
+
+    Returns
+    -------
+    tuple of ndarray or scalar
+        The two derivatives, of the shape of the arguments together, and of their type.
+
+    Raises
+    ------
+    ValueError
+        When an argument is not real, the shapes do not fit, or sigma is not positive and finite.
+
+    Notes
+    -----
+    Catalogue: ``relu.gate_probability_in_beta`` and ``relu.gate_probability_in_gamma``.
 
     Examples
     --------
@@ -168,6 +238,20 @@ def mean_gradient(mu: ArrayLike, sigma: ArrayLike = 1.0) -> tuple[Any, Any]:
     mu, sigma
         Mean and standard deviation of y.
 
+    Returns
+    -------
+    tuple of ndarray or scalar
+        The two derivatives, of the shape of the arguments together, and of their type.
+
+    Raises
+    ------
+    ValueError
+        When an argument is not real, the shapes do not fit, or sigma is not positive and finite.
+
+    Notes
+    -----
+    Catalogue: ``relu.mean_in_beta`` and ``relu.mean_in_gamma``.
+
     Examples
     --------
     >>> [round(float(slope), 12) for slope in mean_gradient(0.0)]
@@ -186,6 +270,20 @@ def second_moment_gradient(mu: ArrayLike, sigma: ArrayLike = 1.0) -> tuple[Any, 
     mu, sigma
         Mean and standard deviation of y.
 
+    Returns
+    -------
+    tuple of ndarray or scalar
+        The two derivatives, of the shape of the arguments together, and of their type.
+
+    Raises
+    ------
+    ValueError
+        When an argument is not real, the shapes do not fit, or sigma is not positive and finite.
+
+    Notes
+    -----
+    Catalogue: ``relu.second_moment_in_beta`` and ``relu.second_moment_in_gamma``.
+
     Examples
     --------
     >>> [round(float(slope), 12) for slope in second_moment_gradient(0.0)]
@@ -203,6 +301,20 @@ def variance_gradient(mu: ArrayLike, sigma: ArrayLike = 1.0) -> tuple[Any, Any]:
     ----------
     mu, sigma
         Mean and standard deviation of y.
+
+    Returns
+    -------
+    tuple of ndarray or scalar
+        The two derivatives, of the shape of the arguments together, and of their type.
+
+    Raises
+    ------
+    ValueError
+        When an argument is not real, the shapes do not fit, or sigma is not positive and finite.
+
+    Notes
+    -----
+    Catalogue: ``relu.variance_in_beta`` and ``relu.variance_in_gamma``.
 
     Examples
     --------
@@ -225,6 +337,20 @@ def c1(gamma: ArrayLike, beta: ArrayLike) -> Any:
     gamma, beta
         Scale, of either sign but not zero, and shift of the BatchNorm.
 
+    Returns
+    -------
+    ndarray or scalar
+        Of the shape of the arguments together, and of their type.
+
+    Raises
+    ------
+    ValueError
+        When an argument is not real, the shapes do not fit, or gamma is 0 or infinite.
+
+    Notes
+    -----
+    Catalogue: ``relu.c1``, panigrahi2018 (15).
+
     Examples
     --------
     >>> float(c1(-1.0, 0.0))
@@ -242,6 +368,20 @@ def c2(gamma: ArrayLike, beta: ArrayLike) -> Any:
     ----------
     gamma, beta
         Scale, of either sign but not zero, and shift of the BatchNorm.
+
+    Returns
+    -------
+    ndarray or scalar
+        Of the shape of the arguments together, and of their type.
+
+    Raises
+    ------
+    ValueError
+        When an argument is not real, the shapes do not fit, or gamma is 0 or infinite.
+
+    Notes
+    -----
+    Catalogue: ``relu.c2``, panigrahi2018 (16).
 
     Examples
     --------
@@ -261,6 +401,20 @@ def c2_variance(gamma: ArrayLike, beta: ArrayLike) -> Any:
     gamma, beta
         Scale, of either sign but not zero, and shift of the BatchNorm.
 
+    Returns
+    -------
+    ndarray or scalar
+        Of the shape of the arguments together, and of their type.
+
+    Raises
+    ------
+    ValueError
+        When an argument is not real, the shapes do not fit, or gamma is 0 or infinite.
+
+    Notes
+    -----
+    Catalogue: ``relu.c2_variance``, panigrahi2018 (8).
+
     Examples
     --------
     >>> round(float(c2_variance(3.0, 0.0)), 12)
@@ -278,6 +432,20 @@ def ratio(a: ArrayLike) -> Any:
     ----------
     a
         Shift ratio, any real number.
+
+    Returns
+    -------
+    ndarray or scalar
+        Of the shape of the arguments together, and of their type.
+
+    Raises
+    ------
+    ValueError
+        When the argument is not real.
+
+    Notes
+    -----
+    Catalogue: ``relu.ratio``, panigrahi2018 (13).
 
     Examples
     --------
@@ -297,6 +465,20 @@ def ratio_variance(a: ArrayLike) -> Any:
     ----------
     a
         Shift ratio, any real number.
+
+    Returns
+    -------
+    ndarray or scalar
+        Of the shape of the arguments together, and of their type.
+
+    Raises
+    ------
+    ValueError
+        When the argument is not real.
+
+    Notes
+    -----
+    Catalogue: ``relu.ratio_variance``, panigrahi2018 (13).
 
     Examples
     --------

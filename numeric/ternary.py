@@ -72,6 +72,21 @@ def p_plus(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
     distribution
         ``"uniform"``, ``"gaussian"`` or ``"laplace"``.
 
+    Returns
+    -------
+    ndarray or scalar
+        Of the shape of the arguments together, and of their type.
+
+    Raises
+    ------
+    ValueError
+        When an argument is not real, the shapes do not fit, sigma is not positive and finite, delta is negative, or the
+        law is unknown.
+
+    Notes
+    -----
+    Catalogue: ``ternary.uniform.p_plus``, and so for the other laws.
+
     Examples
     --------
     >>> round(float(p_plus(30.0, 1.0, "gaussian")) * 1e198, 12)
@@ -91,6 +106,21 @@ def p_zero(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
         Threshold, at least 0, and standard deviation of w.
     distribution
         ``"uniform"``, ``"gaussian"`` or ``"laplace"``.
+
+    Returns
+    -------
+    ndarray or scalar
+        Of the shape of the arguments together, and of their type.
+
+    Raises
+    ------
+    ValueError
+        When an argument is not real, the shapes do not fit, sigma is not positive and finite, delta is negative, or the
+        law is unknown.
+
+    Notes
+    -----
+    Catalogue: ``ternary.uniform.p_zero``, and so for the other laws.
 
     Examples
     --------
@@ -112,6 +142,21 @@ def variance(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
     distribution
         ``"uniform"``, ``"gaussian"`` or ``"laplace"``.
 
+    Returns
+    -------
+    ndarray or scalar
+        Of the shape of the arguments together, and of their type.
+
+    Raises
+    ------
+    ValueError
+        When an argument is not real, the shapes do not fit, sigma is not positive and finite, delta is negative, or the
+        law is unknown.
+
+    Notes
+    -----
+    Catalogue: ``ternary.uniform.variance``, and so for the other laws, sari2020 (4).
+
     Examples
     --------
     >>> float(variance(0.0, 1.0, "uniform"))
@@ -131,6 +176,20 @@ def variance_at_ratio(t: ArrayLike, distribution: str) -> Any:
         Threshold in units of E\\|w\\|, at least 0.
     distribution
         ``"uniform"``, ``"gaussian"`` or ``"laplace"``.
+
+    Returns
+    -------
+    ndarray or scalar
+        Of the shape of the arguments together, and of their type.
+
+    Raises
+    ------
+    ValueError
+        When t is not real, or negative, or the law is unknown.
+
+    Notes
+    -----
+    Catalogue: ``ternary.uniform.variance_at_ratio``, and so for the other laws.
 
     Examples
     --------
@@ -155,6 +214,21 @@ def optimal_scale(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
     distribution
         ``"uniform"``, ``"gaussian"`` or ``"laplace"``.
 
+    Returns
+    -------
+    ndarray or scalar
+        Of the shape of the arguments together, and of their type.
+
+    Raises
+    ------
+    ValueError
+        When an argument is not real, the shapes do not fit, sigma is not positive and finite, delta is negative, or the
+        law is unknown.
+
+    Notes
+    -----
+    Catalogue: ``ternary.uniform.optimal_scale``, and so for the other laws.
+
     Examples
     --------
     >>> float(optimal_scale(1e6, 1.0, "gaussian"))
@@ -174,6 +248,20 @@ def mean_abs(sigma: ArrayLike, distribution: str) -> Any:
         Standard deviation of w.
     distribution
         ``"uniform"``, ``"gaussian"`` or ``"laplace"``.
+
+    Returns
+    -------
+    ndarray or scalar
+        Of the shape of the arguments together, and of their type.
+
+    Raises
+    ------
+    ValueError
+        When sigma is not real, or not positive and finite, or the law is unknown.
+
+    Notes
+    -----
+    Catalogue: ``ternary.uniform.mean_abs``, and so for the other laws.
 
     Examples
     --------
@@ -195,6 +283,20 @@ def binary_error(sigma: ArrayLike, distribution: str) -> Any:
         Standard deviation of w.
     distribution
         ``"uniform"``, ``"gaussian"`` or ``"laplace"``.
+
+    Returns
+    -------
+    ndarray or scalar
+        Of the shape of the arguments together, and of their type.
+
+    Raises
+    ------
+    ValueError
+        When sigma is not real, or not positive and finite, or the law is unknown.
+
+    Notes
+    -----
+    Catalogue: ``ternary.uniform.binary_error``, and so for the other laws.
 
     Examples
     --------

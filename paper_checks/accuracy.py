@@ -26,14 +26,14 @@ from derivations import catalog
 from derivations.normal import Phi, phi
 from derivations.pact import b
 from derivations.ternary import K
-from numeric import pact, quantised_weights, relu, ternary
+from numeric import pact, relu, ternary, uniform_levels
 from numeric.evaluation.truncated_moments import PER_UNIT
 
 Array = NDArray[Any]
 Grid = Callable[[int, Any], tuple[Array, ...]]
 
 MODERATE = 90
-"""Powers of two, up and down, for which the fast values may skip what guards against over- and underflow."""
+"""Powers of two, up and down, well inside of what fast values take for far from over- and underflow."""
 
 
 @dataclass(frozen=True)
@@ -97,15 +97,18 @@ def measure(points: int = 2000, dtype: Any = np.float64, names: str = "") -> Ite
 def worst(subject: Subject, points: int, dtype: Any) -> Worst:
     """The largest error of a function on its grid."""
     arguments = subject.grid(points, dtype)
-    values = _values(subject.values, *arguments)
-    reference = subject.reference()
-    errors = [
-        ulps(y, enclosed(reference, x), dtype)
-        for *x, y in zip(*(v.tolist() for v in (*arguments, values)), strict=True)
-    ]
+    errors = errors_at(subject, arguments, dtype)
     where = int(np.argmax(errors))
     at = tuple(float(v[where]) for v in arguments)
-    return Worst(subject.name, len(errors), errors[where], at, subject.bound(dtype))
+    return Worst(subject.name, errors.size, float(errors[where]), at, subject.bound(dtype))
+
+
+def errors_at(subject: Subject, arguments: tuple[Array, ...], dtype: Any) -> Array:
+    """Errors of a function at points of a type, in units in the last place."""
+    values = _values(subject.values, *arguments)
+    reference = subject.reference()
+    every = zip(*(v.tolist() for v in (*arguments, values)), strict=True)
+    return np.array([ulps(y, enclosed(reference, x), dtype) for *x, y in every])
 
 
 def _values(function: Callable[..., Array], *arguments: Array) -> Array:
@@ -428,10 +431,10 @@ def _ternary() -> Iterator[Subject]:
 
 
 def _quantised() -> Iterator[Subject]:
-    public = quantised_weights.variance
-    for law, bits in product(LAWS, (1, 2, 4)):
+    public = uniform_levels.variance
+    for law, bits in product(LAWS, (1, 2, 4, 8)):
         yield Subject(
-            f"quantised_weights.variance, {law}, {bits} bits",
+            f"uniform_levels.variance, {law}, {bits} bits",
             public,
             partial(public, bits=bits, distribution=law),
             partial(mean_square_of_levels, bits, law),

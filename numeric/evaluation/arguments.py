@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import numbers
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-MOST_BITS = 32
+_SHOWN = 80  # characters of a value in a message
 
 
 def real_arrays(**arguments: Any) -> list[NDArray[Any]]:
-    """The arguments as arrays of one type: float32 where NumPy would compute in float32 or float16, else float64.
-
-    Python numbers take the type of the arrays that they meet, as in NumPy.
+    """The arguments as arrays of one type (:func:`in_one_type`).
 
     Raises
     ------
@@ -27,29 +26,48 @@ def real_arrays(**arguments: Any) -> list[NDArray[Any]]:
     >>> [x.dtype.name for x in real_arrays(mu=np.float32(1), sigma=2.0)]
     ['float32', 'float32']
     """
-    kept = [_real(name, value) for name, value in arguments.items()]
+    kept = [real(name, value) for name, value in arguments.items()]
     shapes = [np.shape(value) for value in kept]
     try:
         np.broadcast_shapes(*shapes)
     except ValueError:
-        shown = ", ".join(map(str, shapes))
-        raise ValueError(f"{', '.join(arguments)} must broadcast together, got shapes {shown}") from None
-    dtype = np.float32 if np.result_type(*kept) in (np.float16, np.float32) else np.float64
+        found = ", ".join(map(str, shapes))
+        raise ValueError(f"{', '.join(arguments)} must broadcast together, got shapes {found}") from None
+    return in_one_type(kept)
+
+
+def in_one_type(values: Sequence[NDArray[Any] | float]) -> list[NDArray[Any]]:
+    """Arrays of one type: float32 where NumPy would compute in float32 or float16, else float64.
+
+    Numbers of Python take the type of the arrays that they meet, as in NumPy.
+    """
+    found = np.result_type(*values)
+    dtype = np.float32 if found.kind == "f" and found.itemsize <= 4 else np.float64
     with np.errstate(all="ignore"):
-        return [np.asarray(value).astype(dtype, copy=False) for value in kept]
+        return [np.asarray(value).astype(dtype, copy=False) for value in values]
 
 
-def _real(name: str, value: Any) -> Any:
-    """A number of Python as a float, which takes on the type of arrays; anything else as an array."""
+def real(name: str, value: Any) -> NDArray[Any] | float:
+    """A number of Python as a float, which takes on the type of arrays; anything else as an array.
+
+    Raises
+    ------
+    ValueError
+        When it is not real, larger than a double can be, or masked.
+    """
     try:
-        kept = float(value) if isinstance(value, int) else value
-        if not isinstance(kept, float):
-            kept = np.asarray(kept)
-        if np.asarray(kept).dtype.kind in "buif":
-            return kept
-    except (OverflowError, ValueError):
-        pass
-    raise ValueError(f"{name} must be real numbers, got {value!r}")
+        if isinstance(value, numbers.Real) and not isinstance(value, np.generic):
+            return float(value)
+        array = np.asarray(value)
+    except OverflowError:
+        raise ValueError(f"{name} must be real numbers in the range of float64, got {shown(value)}") from None
+    except (TypeError, ValueError):  # ragged, or no array
+        array = np.empty((), object)
+    if array.dtype.kind not in "buif":
+        raise ValueError(f"{name} must be real numbers, got {shown(value)}")
+    if isinstance(value, np.ma.MaskedArray):  # whose mask would be lost
+        raise ValueError(f"{name} must be an array without a mask, got {shown(value)}")
+    return array
 
 
 def require_positive(name: str, values: NDArray[Any]) -> None:
@@ -69,24 +87,42 @@ def require_nonzero(name: str, values: NDArray[Any]) -> None:
     _refuse(name, values, (values == 0) | np.isinf(values), "finite and not zero")
 
 
-def require_bits(bits: int) -> int:
+def require_bits(bits: int, most: int) -> int:
     """The number of bits as an ``int``."""
     try:
         count = operator.index(bits)
     except TypeError:
         count = 0
-    if not 1 <= count <= MOST_BITS or isinstance(bits, bool):
-        raise ValueError(f"bits must be an integer from 1 to {MOST_BITS}, got {bits!r}")
+    if not 1 <= count <= most or isinstance(bits, bool):
+        raise ValueError(f"bits must be an integer from 1 to {most}, got {shown(bits)}")
     return count
 
 
 def require_one_of(name: str, value: Any, allowed: Iterable[str]) -> str:
     """Refuse any other name."""
     if not isinstance(value, str) or value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
+        raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {shown(value)}")
     return value
+
+
+def shown(value: Any) -> str:
+    """A value as an error message shows it: its beginning, if it is long.
+
+    Examples
+    --------
+    >>> shown([0.0] * 20_000)
+    '[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0...'
+    >>> shown(10**5000)
+    'an int of more digits than Python prints'
+    """
+    try:
+        text = repr(value)
+    except ValueError:
+        return f"an {type(value).__name__} of more digits than Python prints"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN - 3]}..."
 
 
 def _refuse(name: str, values: NDArray[Any], bad: Any, allowed: str) -> None:
     if bad.any():
-        raise ValueError(f"{name} must be {allowed}, got {np.extract(bad, values)[0]}")
+        where = " in float32" if values.dtype == np.float32 else ""  # to which a double may have been rounded
+        raise ValueError(f"{name} must be {allowed}{where}, got {np.extract(bad, values)[0]}")

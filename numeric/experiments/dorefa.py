@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri
 
+from numeric.experiments.uniform_levels import nearest_level
 from numeric.sampling.estimates import Array, Estimate
 
 _NODES, _SHARES = np.polynomial.legendre.leggauss(128)
@@ -21,14 +22,6 @@ def clamp(weights: Array) -> Array:
     """``tanh`` of the weights over its largest size: between -1 and 1."""
     squashed = np.tanh(weights)
     return np.asarray(squashed / np.abs(squashed).max())
-
-
-def quantise(clamped: Array, bits: int) -> Array:
-    """The nearest of ``2**bits`` equally spaced levels from -1 to 1; ties go to the even number."""
-    if bits < 1:
-        raise ValueError(f"bits must be at least 1, got {bits}")
-    steps = 2**bits - 1
-    return np.asarray(2 * np.rint(steps * (clamped + 1) / 2) / steps - 1)
 
 
 def largest(count: int) -> tuple[Array, Array]:
@@ -126,5 +119,5 @@ def measured_quantisation_ratios(
     for _ in range(layers):
         clamped = clamp(deviation * rng.standard_normal(count))
         size = (clamped**2).mean()
-        found.append([float(np.sqrt((quantise(clamped, int(b)) ** 2).mean() / size)) for b in np.ravel(bits)])
+        found.append([float(np.sqrt((nearest_level(clamped, 1.0, int(b)) ** 2).mean() / size)) for b in np.ravel(bits)])
     return [_repeated(list(column)) for column in zip(*found, strict=True)]

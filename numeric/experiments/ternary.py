@@ -98,9 +98,8 @@ class TernaryDraws(_Weights):
         sigma, delta = self.parameters[point]
         plus, ternary, size = out
         np.multiply(z[0], sigma, out=size)
-        np.less(size, -delta, out=ternary, casting="unsafe")
-        np.greater(size, delta, out=plus, casting="unsafe")
-        np.subtract(plus, ternary, out=ternary)
+        _ternarise(size, delta, out=ternary)
+        np.greater(ternary, 0.0, out=plus, casting="unsafe")
         np.abs(size, out=size)
 
 

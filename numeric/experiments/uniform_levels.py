@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from numeric.experiments import any_law, ternary
+from numeric.experiments import logistic, ternary
 from numeric.experiments.integrals import nearest_levels
 from numeric.sampling.estimates import Array, Estimate, Moments
 
@@ -82,7 +82,7 @@ class LevelDraws:
 
     def fill(self, rng: np.random.Generator, z: Array) -> None:
         if self.distribution == "logistic":
-            any_law.fill(rng, z)
+            logistic.fill(rng, z)
         else:
             ternary.fill(rng, self.distribution, z)
 
@@ -97,11 +97,11 @@ def variance(moments: Moments, share: float = 1.0) -> Estimate:
     return moments.of(lambda t: float(t[1] - t[0] ** 2), share)
 
 
-def variance_of_any_law(largest: float, bits: int) -> float:
+def variance_of_logistic_weights(largest: float, bits: int) -> float:
     """Variance of rounded weights of the logistic law, by quadrature of its density from threshold to threshold."""
     thresholds, levels = nearest_levels(bits, largest)
     ends = [-np.inf, *map(float, thresholds), np.inf]
-    shares = [any_law.probability(low, high) for low, high in pairwise(ends)]
+    shares = [logistic.probability(low, high) for low, high in pairwise(ends)]
     mean, square = (
         sum(share * float(level) ** k for share, level in zip(shares, levels, strict=True)) for k in (1, 2)
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from numeric.experiments import any_law
-from numeric.experiments.uniform_levels import LevelDraws, variance, variance_of_any_law
+from numeric.experiments import logistic
+from numeric.experiments.uniform_levels import LevelDraws, variance, variance_of_logistic_weights
 from numeric.sampling.estimates import Estimate, Moments
 from paper_checks.experiments.measurement import (
     QUADRATURE,
@@ -21,17 +21,17 @@ _LEVELS = "uniform_levels.variance"
 
 
 def _measurement(formula: str, point: Values, found: Estimate | float) -> Measurement:
-    return Measurement(formula, point, found, tolerance=QUADRATURE, distribution=any_law.distribution)
+    return Measurement(formula, point, found, tolerance=QUADRATURE, distribution=logistic.distribution)
 
 
 def _ternary() -> Sampled:
     """Shares of ternary weights."""
 
     def measurements(number: int, moments: Moments, share: float) -> list[Measurement]:
-        found = any_law.estimates(moments, share)
+        found = logistic.estimates(moments, share)
         return [_measurement(f"ternary.{name}", {"delta": _DELTA}, found[name]) for name in _VARIED]
 
-    return Sampled(tuple(f"ternary.{name}" for name in _VARIED), any_law.TernaryDraws(_DELTA), measurements)
+    return Sampled(tuple(f"ternary.{name}" for name in _VARIED), logistic.TernaryDraws(_DELTA), measurements)
 
 
 def _uniform_levels() -> Sampled:
@@ -47,16 +47,16 @@ def _by_quadrature() -> Experiment:
     """All of it by integrals of the density, and the mean, which is zero."""
 
     def run(seed: int, stream: int) -> list[Measurement]:
-        ternary = any_law.by_quadrature(_DELTA)
+        ternary = logistic.by_quadrature(_DELTA)
         return [
             *[_measurement(f"ternary.{name}", {"delta": _DELTA}, value) for name, value in ternary.items()],
             *[
-                _measurement(_LEVELS, {"c": _LARGEST, "b": b}, variance_of_any_law(_LARGEST, b))
+                _measurement(_LEVELS, {"c": _LARGEST, "b": b}, variance_of_logistic_weights(_LARGEST, b))
                 for b in (1, *_BITS)
             ],
         ]
 
-    return Experiment((*(f"ternary.{name}" for name in any_law.QUANTITIES), _LEVELS), run)
+    return Experiment((*(f"ternary.{name}" for name in logistic.QUANTITIES), _LEVELS), run)
 
 
 def experiments() -> tuple[AnyExperiment, ...]:

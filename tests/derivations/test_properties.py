@@ -12,8 +12,7 @@ from derivations import find
 
 DIGITS = 30
 
-settings.register_profile("exact", max_examples=40, derandomize=True)
-settings.load_profile("exact")
+exactly = settings(max_examples=40)  # in exact arithmetic, which takes time
 
 reals = st.fractions(-20, 20, max_denominator=1000)
 positive = st.fractions(Fraction(1, 1000), 20, max_denominator=1000)
@@ -33,6 +32,7 @@ def equal(left: sp.Expr, right: sp.Expr, scale: sp.Expr = 1) -> bool:
 # --- ReLU after BatchNorm ---------------------------------------------------------------------------------
 
 
+@exactly
 @given(reals)
 def test_relu_of_y_and_of_minus_y_add_up(a: Fraction) -> None:
     # ReLU(y) - ReLU(-y) = y, and ReLU(y)^2 + ReLU(-y)^2 = y^2
@@ -42,6 +42,7 @@ def test_relu_of_y_and_of_minus_y_add_up(a: Fraction) -> None:
     assert equal(value("relu.moment0", a=a) + value("relu.moment0", a=-a), sp.S.One)
 
 
+@exactly
 @given(st.fractions(-20, 7, max_denominator=1000))  # further up the differences are below the digits
 def test_moments_are_positive_and_ordered(a: Fraction) -> None:
     mean, second, gate = (value(f"relu.{name}", a=a) for name in ("mean", "second_moment", "moment0"))
@@ -51,6 +52,7 @@ def test_moments_are_positive_and_ordered(a: Fraction) -> None:
     assert 0 < value("relu.variance", a=a) < 1
 
 
+@exactly
 @given(nonzero, reals, positive)
 def test_constants_depend_on_beta_over_the_size_of_gamma(
     gamma: Fraction, beta: Fraction, c: Fraction
@@ -64,6 +66,7 @@ def test_constants_depend_on_beta_over_the_size_of_gamma(
 # --- BatchNorm --------------------------------------------------------------------------------------------
 
 
+@exactly
 @given(batches, st.randoms(use_true_random=False), nonzero, positive, reals)
 def test_output_does_not_see_shift_and_scale_of_the_batch(
     x: list[Fraction], random: object, gamma: Fraction, c: Fraction, shift: Fraction
@@ -78,6 +81,7 @@ def test_output_does_not_see_shift_and_scale_of_the_batch(
                  value("batchnorm.grad_gamma", m=len(x), x=moved, g=g, eps=0))  # fmt: skip
 
 
+@exactly
 @given(batches, st.randoms(use_true_random=False), nonzero, st.fractions(0, 5, max_denominator=100))
 def test_input_gradient_is_a_jacobian_times_the_upstream_gradient(
     x: list[Fraction], random: object, gamma: Fraction, eps: Fraction
@@ -96,6 +100,7 @@ def test_input_gradient_is_a_jacobian_times_the_upstream_gradient(
 # --- ternary weights ---------------------------------------------------------------------------------------
 
 
+@exactly
 @given(st.sampled_from(["uniform", "gaussian", "laplace"]), positive, st.fractions(0, 1), reals)
 def test_no_threshold_and_scale_do_better_than_the_optimum(
     law: str, size: Fraction, share: Fraction, s: Fraction
@@ -117,6 +122,7 @@ def test_no_threshold_and_scale_do_better_than_the_optimum(
 # --- PACT ---------------------------------------------------------------------------------------------------
 
 
+@exactly
 @given(reals, positive, st.integers(1, 8), positive)
 def test_activation_scales_with_its_clipping_level(x: Fraction, alpha: Fraction, b: int, c: Fraction) -> None:
     assume(x not in (0, alpha))  # the kinks of the clip
@@ -128,6 +134,7 @@ def test_activation_scales_with_its_clipping_level(x: Fraction, alpha: Fraction,
     assert equal(here, sp.Rational(x) * slopes[0] + sp.Rational(alpha) * slopes[1], sp.Rational(alpha))
 
 
+@exactly
 @given(reals, positive, st.integers(1, 8))
 def test_calibrated_and_original_gradient_differ_by_at_most_the_bound(
     x: Fraction, alpha: Fraction, b: int

@@ -365,8 +365,8 @@ X = np.arange(6.0).reshape(3, 2)
         (lambda: forward(3.0, 1.0, 0.0, 0.1), r"x must have shape \(m,\) or \(m, channels\), got \(\)"),
         (lambda: forward(X, 1.0, 0.0, -0.5), "eps must be at least 0 and finite, got -0.5"),
         (lambda: forward(X, 1.0, 0.0, np.nan), "eps must be at least 0 and finite, got nan"),
-        (lambda: forward([[1.0], [2.0, 3.0]], 1.0, 0.0, 0.1), "x must be an array of real numbers: .* inhomogeneous"),
-        (lambda: forward(X * 1j, 1.0, 0.0, 0.1), "x must hold real numbers, got dtype complex128"),
+        (lambda: forward([[1.0], [2.0, 3.0]], 1.0, 0.0, 0.1), r"x must be real numbers, got \[\[1.0\], \[2.0, 3.0\]\]"),
+        (lambda: forward(X * 1j, 1.0, 0.0, 0.1), r"x must be real numbers, got array\(\[\[0.\+0.j"),
         (lambda: forward(X, 1.0, np.ones(3), 0.1), r"beta must be a scalar or have shape \(2,\), got shape \(3,\)"),
         (lambda: backward(X, X[:2], 1.0, 0.1), r"g must have the shape of x, \(3, 2\), got \(2, 2\)"),
         (lambda: backward(X, X, np.ones((2, 1)), 0.1), r"gamma must be a scalar or have shape \(2,\), got shape"),
@@ -383,9 +383,6 @@ def test_what_makes_no_sense_is_refused_by_name(call: Any, message: str) -> None
 
 # --- laws ----------------------------------------------------------------------------------------------------
 
-settings.register_profile("arrays", max_examples=60, derandomize=True)
-settings.load_profile("arrays")
-
 shapes = st.tuples(st.integers(3, 150), st.integers(1, 5))
 seeds = st.integers(0, 2**32)
 UNIT = np.finfo(np.float64).eps
@@ -398,6 +395,7 @@ def size(x: Array, g: Array, gamma: Array, eps: float) -> Array:
     return np.asarray(np.abs(gamma) / np.sqrt(x.var(axis=0) + eps) * top * (1 + xhat))
 
 
+@settings(max_examples=60)
 @given(seeds, shapes, st.sampled_from([0.0, 1e-5, 0.3]))
 def test_input_gradient_sums_to_zero_and_without_eps_is_orthogonal_to_xhat(
     seed: int, shape: tuple[int, int], eps: float
@@ -414,6 +412,7 @@ def test_input_gradient_sums_to_zero_and_without_eps_is_orthogonal_to_xhat(
         assert (along > bound).any()
 
 
+@settings(max_examples=60)
 @given(seeds, shapes, st.integers(-10, 10))
 def test_shift_and_scale_of_the_batch(seed: int, shape: tuple[int, int], power: int) -> None:
     x, g, v, gamma, *_ = batch(seed, shape)
@@ -426,6 +425,7 @@ def test_shift_and_scale_of_the_batch(seed: int, shape: tuple[int, int], power: 
     assert (scaled == second / c**2).all()
 
 
+@settings(max_examples=60)
 @given(seeds, shapes, st.floats(-5, 5), st.sampled_from([0.0, 1e-5, 0.3]))
 def test_gradients_are_linear_in_g_and_the_matrix_is_symmetric(
     seed: int, shape: tuple[int, int], c: float, eps: float
@@ -437,6 +437,7 @@ def test_gradients_are_linear_in_g_and_the_matrix_is_symmetric(
     np.testing.assert_allclose(double_backward(x, g, gamma, eps, v).grad_g, other, atol=bound.max())
 
 
+@settings(max_examples=60)
 @given(seeds, shapes, st.floats(-100, 100))
 def test_a_constant_upstream_gradient_is_annihilated(seed: int, shape: tuple[int, int], c: float) -> None:
     x, _, _, gamma, *_ = batch(seed, shape)
@@ -507,5 +508,5 @@ def test_other_byte_orders_stay_float32() -> None:
 
 @pytest.mark.parametrize("eps", ["a", "1e-5", b"1", None, [1.0, 2.0], np.inf, -1.0, 10**400])
 def test_eps_is_a_finite_number(eps: Any) -> None:
-    with pytest.raises(ValueError, match="eps must be at least 0 and finite, got"):
+    with pytest.raises(ValueError, match="^eps must be .*, got"):
         forward([1.0, 2.0], 1.0, 0.0, eps)

@@ -1,4 +1,4 @@
-"""What a fast value is does not depend on what else stands in the array: the ways through the code agree."""
+"""What else stands in the array changes a fast value by less than its error: the ways through the code agree."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numeric import quantised_weights, relu, ternary
+from numeric import relu, ternary, uniform_levels
 
 LAWS = ("uniform", "gaussian", "laplace")
 ULP = np.finfo(float).eps
@@ -26,7 +26,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "variance in sigma": lambda mu, sigma: relu.variance_gradient(mu, sigma)[1],
     **{f"share, {law}": lambda x, s, law=law: ternary.p_plus(np.abs(x), s, law) for law in LAWS},
     "best scale": lambda x, s: ternary.optimal_scale(np.abs(x), s, "gaussian"),
-    **{f"3 bits, {law}": partial(quantised_weights.variance, bits=3, distribution=law) for law in LAWS},
+    **{f"3 bits, {law}": partial(uniform_levels.variance, bits=3, distribution=law) for law in LAWS},
 }
 sizes = st.one_of(st.floats(1e-3, 1e3), st.floats(1e-300, 1e300), st.floats(5e-324, 1.7e308))
 ratios = st.one_of(st.floats(-40, 40), st.floats(-1e3, 1e3), st.floats(-1e300, 1e300), st.just(0.0))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from flint import arb, ctx
 
-from numeric import pact, quantised_weights
+from numeric import pact, uniform_levels
 from numeric.evaluation import error_free, normal_density, scaled_normal, truncated_moments
 from paper_checks.accuracy import Subject, in_balls, mills, mu, subjects, ulps, worst
 
@@ -43,7 +43,7 @@ def test_a_changed_coefficient_is_noticed(monkeypatch: pytest.MonkeyPatch) -> No
     ("module", "part", "name"),
     [
         (pact, "two_product", "pact.grad_alpha, 8 bits"),
-        (quantised_weights, "two_quotient", "quantised_weights.variance, laplace, 2 bits"),
+        (uniform_levels, "two_quotient", "uniform_levels.variance, laplace, 2 bits"),
     ],
 )
 def test_dropping_what_rounding_took_is_noticed(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from derivations import catalog, find
-from numeric.experiments import any_law
+from numeric.experiments import logistic
 from paper_checks import verification
 from paper_checks.command_line import main
 from paper_checks.experiments import Measurement, experiments
@@ -37,7 +37,7 @@ def test_a_formula_for_any_law_is_compared_by_the_distribution_that_was_drawn_fr
     above = 1 / (1 + math.e)
     for right in (True, False):
         drawn = Measurement(
-            formula.name, at, above, distribution=any_law.distribution if right else lambda v: 0.5 + v / 9
+            formula.name, at, above, distribution=logistic.distribution if right else lambda v: 0.5 + v / 9
         )
         assert verification._compare(formula, drawn).refuted is not right
     assert verification._compare(formula, Measurement(formula.name, at, above)).refuted

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from numeric.experiments import any_law, uniform_levels
+from numeric.experiments import logistic, uniform_levels
 from numeric.experiments.uniform_levels import LevelDraws
 from numeric.sampling.engine import sample
 
@@ -28,7 +28,7 @@ def test_a_level_further_away_is_never_taken() -> None:
 
 
 def test_one_bit_has_no_sampling_error() -> None:
-    assert uniform_levels.variance_of_any_law(1.5, 1) == pytest.approx(2.25, rel=1e-14, abs=0)
+    assert uniform_levels.variance_of_logistic_weights(1.5, 1) == pytest.approx(2.25, rel=1e-14, abs=0)
 
 
 def test_draws_and_quadrature_agree() -> None:
@@ -36,18 +36,18 @@ def test_draws_and_quadrature_agree() -> None:
         (2, 3), sample(LevelDraws("logistic", 1.0, 2.5, (2, 3)), 10**6, seed=0), strict=True
     ):
         found = uniform_levels.variance(moments)
-        assert not found.refutes(uniform_levels.variance_of_any_law(2.5, bits), 2)
-        assert found.refutes(uniform_levels.variance_of_any_law(2.5, bits + 1), 2)
+        assert not found.refutes(uniform_levels.variance_of_logistic_weights(2.5, bits), 2)
+        assert found.refutes(uniform_levels.variance_of_logistic_weights(2.5, bits + 1), 2)
 
 
 def test_density_and_distribution_are_of_one_law() -> None:
     for w in (-3.0, 0.4, 2.0):
-        slope = (any_law.distribution(w + 1e-5) - any_law.distribution(w - 1e-5)) / 2e-5
-        assert slope == pytest.approx(any_law.density(w), rel=1e-8, abs=0)
+        slope = (logistic.distribution(w + 1e-5) - logistic.distribution(w - 1e-5)) / 2e-5
+        assert slope == pytest.approx(logistic.density(w), rel=1e-8, abs=0)
 
 
 def test_bad_arguments_are_named() -> None:
     with pytest.raises(ValueError, match="largest must be positive, got 0"):
         uniform_levels.nearest_level(np.zeros(1), 0.0, 2)
     with pytest.raises(ValueError, match="delta must be at least 0, got -1"):
-        any_law.TernaryDraws(-1.0)
+        logistic.TernaryDraws(-1.0)

@@ -35,6 +35,7 @@ from numeric.ternary import LOWER_TAILS
 
 Block = NDArray[np.float64]
 
+_MOST_BITS = 16  # which takes seconds
 _LARGE = 2.0**600  # a ratio of scales beyond which nothing changes
 
 
@@ -48,9 +49,24 @@ def variance(sigma: ArrayLike, clip: ArrayLike, bits: int, distribution: str) ->
     sigma, clip
         Standard deviation of w and the largest level, positive and finite.
     bits
-        From 1 to 32.
+        An integer from 1 to 16.
     distribution
         ``"uniform"``, ``"gaussian"`` or ``"laplace"``.
+
+    Returns
+    -------
+    ndarray or scalar
+        Of the shape of the arguments together, and of their type.
+
+    Raises
+    ------
+    ValueError
+        When an argument is not real, the shapes do not fit, sigma or clip is not positive and finite, bits are out of
+        range, or the law is unknown.
+
+    Notes
+    -----
+    Catalogue: ``uniform_levels.uniform.variance``, and so for the other laws.
 
     Examples
     --------
@@ -59,7 +75,7 @@ def variance(sigma: ArrayLike, clip: ArrayLike, bits: int, distribution: str) ->
     >>> float(variance(1.0, 6.0, 12, "gaussian"))  # many bits: the weights, and rounding, Delta^2/12
     1.0000007117557...
     """
-    steps = 2 ** require_bits(bits) - 1
+    steps = 2 ** require_bits(bits, _MOST_BITS) - 1
     tail = LOWER_TAILS[require_one_of("distribution", distribution, LOWER_TAILS)]
     sigma, clip = real_arrays(sigma=sigma, clip=clip)
     require_positive("sigma", sigma)

@@ -1,0 +1,86 @@
+"""What every public function asks of its arguments, and what it says when it does not get it."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+
+from numeric import batchnorm, pact, relu, ternary, uniform_levels
+from numeric.evaluation.arguments import in_one_type, real
+
+HUGE = 10**5000  # which Python does not print
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        (["f4", 1.0], "float32"),
+        (["f2", "i1"], "float32"),
+        (["f4", "i4"], "float64"),
+        (["i8"], "float64"),
+        (["g"], "float64"),
+        ([2.0], "float64"),
+        ([">f4", "f4"], "float32"),
+        (["?"], "float64"),
+    ],
+)
+def test_float32_stays_where_numpy_would_not_leave_it(values: list[Any], dtype: str) -> None:
+    given = [np.ones(2, v) if isinstance(v, str) else v for v in values]
+    assert {found.dtype for found in in_one_type([real("x", v) for v in given])} == {np.dtype(dtype)}
+
+
+@pytest.mark.parametrize("number", [2**70, Fraction(1, 3), True, np.float32(0.1), np.int8(3)])
+def test_a_number_of_any_kind_is_taken_everywhere(number: Any) -> None:
+    assert relu.mean(number) == pytest.approx(relu.mean(float(number)), rel=1e-7)
+    assert batchnorm.inference([1.0], 0.0, 1.0, number, 0.0, number)[0] > 0
+
+
+@pytest.mark.parametrize("bad", ["1", None, 1j, [[1], [1, 2]], [2**70], object(), np.array("2026", "M8[Y]")])
+def test_what_is_no_real_number_is_refused_everywhere(bad: Any) -> None:
+    x = np.ones(3)
+    calls = {
+        "mu": lambda: relu.mean(bad),
+        "delta": lambda: ternary.p_plus(bad, 1.0, "laplace"),
+        "clip": lambda: uniform_levels.variance(1.0, bad, 2, "laplace"),
+        "x": lambda: pact.quantised(bad, 1.0, 2),
+        "g": lambda: batchnorm.backward(x, bad, 1.0, 0.1),
+        "gamma": lambda: batchnorm.forward(x, bad, 0.0, 0.1),
+        "variance": lambda: batchnorm.inference(x, 0.0, bad, 1.0, 0.0, 0.1),
+        "eps": lambda: batchnorm.forward(x, 1.0, 0.0, bad),
+    }
+    for name, call in calls.items():
+        with pytest.raises(ValueError, match=f"^{name} must be real numbers, got "):
+            call()
+
+
+def test_a_mask_is_not_lost_in_silence() -> None:
+    masked = np.ma.masked_array([1.0, 99.0], [False, True])
+    for call in (lambda: relu.mean(masked), lambda: batchnorm.forward(masked, 1.0, 0.0, 0.1)):
+        with pytest.raises(ValueError, match="must be an array without a mask, got masked_array"):
+            call()
+
+
+def test_numbers_too_large_for_a_message_are_refused_by_name() -> None:
+    shown = "got an int of more digits than Python prints"
+    with pytest.raises(ValueError, match=f"^mu must be real numbers in the range of float64, {shown}"):
+        relu.mean(HUGE)
+    with pytest.raises(ValueError, match=f"^eps must be real numbers in the range of float64, {shown}"):
+        batchnorm.forward(np.ones(3), 1.0, 0.0, HUGE)
+    with pytest.raises(ValueError, match=f"^bits must be an integer from 1 to 32, {shown}"):
+        pact.quantised(1.0, 1.0, HUGE)
+
+
+def test_a_message_shows_the_beginning_of_what_is_long() -> None:
+    with pytest.raises(ValueError, match=r"^mu must be real numbers, got \[0, 0, .*\.\.\.$") as refusal:
+        relu.mean([0] * 20_000 + ["x"])  # type: ignore[list-item]
+    assert len(str(refusal.value)) < 150
+
+
+def test_what_float32_cannot_hold_is_said_to_be_so_in_float32() -> None:
+    with pytest.raises(ValueError, match=r"^sigma must be positive and finite in float32, got 0\.0"):
+        relu.mean(np.ones(2, np.float32), 1e-50)
+    with pytest.raises(ValueError, match=r"^gamma must be finite and not zero in float32, got inf"):
+        relu.c1(1e50, np.ones(2, np.float32))
