@@ -16,15 +16,17 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from numeric.experiments import batchnorm, integrals, layers, relu, ternary
-from numeric.experiments.integrals import relu_power
+from numeric.arrays import Doubles
+from numeric.experiments import batchnorm, layers, relu, relu_integrals, ternary, weight_integrals
+from numeric.experiments.relu_integrals import relu_power
 from numeric.instruments import ball
 from numeric.instruments.batches import controlled_mean, polynomial_expectation
 from numeric.instruments.bounded import Bounded
 from numeric.instruments.cubature import expectation_of_product
 from numeric.instruments.laws import Normal
+from numeric.instruments.quadrature import Instrument
 from numeric.sampling.engine import Draws, mean_of, sample
-from numeric.sampling.estimates import Array, Estimate, Moments
+from numeric.sampling.estimates import Estimate, Moments
 
 ONE_VARIABLE = TWO_VARIABLES = 1e-6
 BATCH = 1e-4
@@ -70,7 +72,7 @@ def timed(function: Callable[[], Result], repeats: int) -> tuple[Result, float]:
     return result, min(times)
 
 
-def squared_variance(batch: Array) -> Array:
+def squared_variance(batch: Doubles) -> Doubles:
     """Square of the unbiased variance of each batch."""
     return np.asarray(batch.var(axis=0, ddof=1) ** 2)
 
@@ -81,24 +83,24 @@ class NormalDraws:
 
     dimension: int
     statistics: int
-    function: Callable[[Array], Any]
+    function: Callable[[Doubles], Any]
     points = 1
     source = "normal"
 
-    def fill(self, rng: np.random.Generator, z: Array) -> None:
+    def fill(self, rng: np.random.Generator, z: Doubles) -> None:
         rng.standard_normal(out=z)
 
-    def observe(self, z: Array, point: int, out: Array) -> None:
+    def observe(self, z: Doubles, point: int, out: Doubles) -> None:
         out[:] = self.function(z)
 
 
-def inverse_deviation(batch: Array) -> tuple[Array, Array, Array]:
+def inverse_deviation(batch: Doubles) -> tuple[Doubles, Doubles, Doubles]:
     """What BatchNorm multiplies by, and two polynomials that go along with it."""
     variance = np.asarray(batch.var(axis=0))
     return 1 / np.sqrt(variance + 1e-5), variance, variance**2
 
 
-def product_of_relus(pair: Array) -> Array:
+def product_of_relus(pair: Doubles) -> Doubles:
     """Of two correlated standard normal numbers."""
     x, y = pair
     other = CORRELATION * x + (1 - CORRELATION**2) ** 0.5 * y
@@ -107,9 +109,9 @@ def product_of_relus(pair: Array) -> Array:
 
 def plain_runs() -> dict[str, tuple[Estimate, float]]:
     """One run of plain draws for each quantity."""
-    thresholds, levels = (np.array(v, dtype=float) for v in integrals.nearest_levels(4, 3))
+    thresholds, levels = (np.array(v, dtype=float) for v in weight_integrals.nearest_levels(4, 3))
 
-    def quantisation_error(z: Array) -> Array:
+    def quantisation_error(z: Doubles) -> Doubles:
         w = SIGMA * z[0]
         return np.asarray((w - levels[np.searchsorted(thresholds, w)]) ** 2)
 
@@ -144,18 +146,20 @@ def rows() -> list[Row]:
     """Every quantity and instrument."""
     pair = relu_power(1, 1.0, 0.0)
 
-    def moment(gamma: float, beta: float, *instrument: integrals.Instrument) -> Callable[[], Bounded]:
-        return lambda: integrals.relu_moment(2, gamma, beta, *instrument)
+    def moment(gamma: float, beta: float, *instrument: Instrument) -> Callable[[], Bounded]:
+        return lambda: relu_integrals.relu_moment(2, gamma, beta, *instrument)
 
-    def weights(name: str, *instrument: integrals.Instrument) -> Callable[[], Bounded]:
-        return lambda: integrals.ternary_quantities("gaussian", SIGMA, DELTA, SCALE, *instrument)[name]
+    def weights(name: str, *instrument: Instrument) -> Callable[[], Bounded]:
+        return lambda: weight_integrals.ternary_quantities("gaussian", SIGMA, DELTA, SCALE, *instrument)[name]
 
     def on_grid(name: str) -> Callable[[], Bounded]:
-        return lambda: integrals.shares_on_grid("gaussian", SIGMA, DELTA, 1 << 20, seed=0, stream=0)[name]
+        return lambda: weight_integrals.shares_on_grid("gaussian", SIGMA, DELTA, 1 << 20, seed=0, stream=0)[
+            name
+        ]
 
-    def quantised(*instrument: integrals.Instrument) -> Callable[[], Bounded]:
-        levels = integrals.nearest_levels(4, 3)
-        return lambda: integrals.quantisation_error(Normal(SIGMA), *levels, *instrument)
+    def quantised(*instrument: Instrument) -> Callable[[], Bounded]:
+        levels = weight_integrals.nearest_levels(4, 3)
+        return lambda: weight_integrals.quantisation_error(Normal(SIGMA), *levels, *instrument)
 
     def controlled() -> Estimate:
         exact = [
@@ -172,9 +176,9 @@ def rows() -> list[Row]:
         Row("E ReLU^2, a = -2", "quadrature", moment(1.3, -2.6), "tail", one),
         Row("E ReLU^2, a = -2", "balls", moment(1.3, -2.6, ball.expectation), "tail", one),
         Row(
-            "all 12 of a ReLU (ratio_variance)",
+            "all 14 of a ReLU (ratio_variance)",
             "quadrature",
-            lambda: integrals.relu_quantities(GAMMA, BETA)["ratio_variance"],
+            lambda: relu_integrals.relu_quantities(GAMMA, BETA)["ratio_variance"],
             "ratio",
             one,
         ),
@@ -182,13 +186,13 @@ def rows() -> list[Row]:
             row
             for name in ("p_plus", "p_zero")
             for row in (
-                Row(f"all 5 ternary ({name})", "quadrature", weights(name), name, one),
-                Row(f"all 5 ternary ({name})", "balls", weights(name, ball.expectation), name, one),
+                Row(f"ternary ({name})", "quadrature", weights(name), name, one),
+                Row(f"ternary ({name})", "balls", weights(name, ball.expectation), name, one),
                 Row(f"both shares ({name})", "grid, 2^20", on_grid(name), name, 1e-4),
             )
         ],
         *[
-            Row(f"all 5 ternary ({name})", "quadrature", weights(name), name, one)
+            Row(f"ternary ({name})", "quadrature", weights(name), name, one)
             for name in ("variance", "mean_abs", "error")
         ],
         Row("E (w - Q w)^2, 4 bits", "quadrature", quantised(), "quantised", one),
@@ -196,7 +200,7 @@ def rows() -> list[Row]:
         Row(
             "E mean(ReLU)^2, 3 x 3 window",
             "quadrature",
-            lambda: integrals.pooled_second_moment(0.5, 3),
+            lambda: relu_integrals.pooled_second_moment(0.5, 3),
             "pooled",
             two,
         ),
@@ -210,7 +214,7 @@ def rows() -> list[Row]:
         Row(
             f"batch variance, m = {SIDE}",
             "cubature, 3",
-            lambda: integrals.running_variance(SIDE, 0.3, 1.1),
+            lambda: batchnorm.running_variance(SIDE, 0.3, 1.1),
             "variance of a batch",
             BATCH,
         ),

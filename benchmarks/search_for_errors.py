@@ -11,7 +11,8 @@ from itertools import count
 
 import numpy as np
 
-from paper_checks.accuracy import Array, Subject, errors_at, subjects
+from numeric.arrays import Floats
+from paper_checks.accuracy import Subject, errors_at, subjects
 
 GRID = 10_000
 KEPT = 50
@@ -20,7 +21,7 @@ ROUNDS = 25
 FLOAT64 = np.dtype(np.float64)
 
 
-def changed(arguments: tuple[Array, ...], rng: np.random.Generator) -> tuple[Array, ...]:
+def changed(arguments: tuple[Floats, ...], rng: np.random.Generator) -> tuple[Floats, ...]:
     """Children of every point: each argument stays in half of them, and changes by a factor near 1 in the others."""
     found = []
     for x in (np.repeat(argument, CHILDREN) for argument in arguments):
@@ -34,6 +35,8 @@ def search(subject: Subject, rng: np.random.Generator) -> tuple[float, float, tu
     points = subject.grid(GRID, FLOAT64)
     on_grid = 0.0
     for round in count():
+        inside = subject.inside(*points)
+        points = tuple(x[inside] for x in points)
         errors = errors_at(subject, points, FLOAT64)
         best = np.argsort(-errors)[:KEPT]
         points, errors = tuple(x[best] for x in points), errors[best]

@@ -20,9 +20,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from numeric.arrays import Doubles
 from numeric.experiments.relu import ReluDraws, rectify
 from numeric.sampling import engine
-from numeric.sampling.estimates import Array
 from numeric.sampling.executors import processes, run
 
 BLOCKS = 2
@@ -40,10 +40,10 @@ class RectifiedDraws:
     source = "normal"
     statistics = 1
 
-    def fill(self, rng: np.random.Generator, z: Array) -> None:
+    def fill(self, rng: np.random.Generator, z: Doubles) -> None:
         rng.standard_normal(out=z)
 
-    def observe(self, z: Array, point: int, out: Array) -> None:
+    def observe(self, z: Doubles, point: int, out: Doubles) -> None:
         rectify(z, out)
 
 
@@ -51,7 +51,7 @@ class RectifiedDraws:
 class SquareDraws(RectifiedDraws):
     """ReLU(z)^2, of which the engine takes moments up to order four as well."""
 
-    def observe(self, z: Array, point: int, out: Array) -> None:
+    def observe(self, z: Doubles, point: int, out: Doubles) -> None:
         rectify(z, out)
         np.square(out, out=out)
 

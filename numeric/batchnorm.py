@@ -42,9 +42,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from numeric.arrays import Doubles, Floats, aligned
 from numeric.evaluation.arguments import in_one_type, real, shown
-from numeric.evaluation.channels import TINY, Doubles, Floats, panels
-from numeric.memory import aligned
+from numeric.evaluation.channels import TINY, panels
 
 __all__ = ["Forward", "Gradients", "SecondGradients", "backward", "double_backward", "forward", "inference"]
 

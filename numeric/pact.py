@@ -27,13 +27,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike
 
+from numeric.arrays import Doubles, Floats
 from numeric.evaluation.arguments import real_arrays, require_bits, require_positive
 from numeric.evaluation.elementwise import blockwise, blockwise_into
 from numeric.evaluation.error_free import two_product
-
-Block = NDArray[np.float64]
 
 _MOST_BITS = 32
 _ROUNDINGS = 2
@@ -79,9 +78,9 @@ def quantised(x: ArrayLike, alpha: ArrayLike, bits: int) -> Any:
     """
     steps = 2.0 ** require_bits(bits, _MOST_BITS) - 1
 
-    def kernel(x: NDArray[Any], alpha: NDArray[Any], narrow: bool, out: Any = None) -> NDArray[Any]:
+    def kernel(x: Floats, alpha: Floats, narrow: bool, out: Any = None) -> Floats:
         shape = np.broadcast_shapes(x.shape, alpha.shape)
-        level: NDArray[Any] = np.empty(shape, x.dtype) if out is None else out[0]
+        level: Floats = np.empty(shape, x.dtype) if out is None else out[0]
         place = np.clip(x, 0.0, alpha, out=np.empty_like(level))
         if alpha.size == 1 and 1 / _MODERATE < alpha[0] < _MODERATE:
             place *= steps / alpha
@@ -138,7 +137,7 @@ def grad_alpha(x: ArrayLike, alpha: ArrayLike, bits: int) -> Any:
     """
     steps = 2.0 ** require_bits(bits, _MOST_BITS) - 1
 
-    def kernel(x: Block, alpha: Block, narrow: bool) -> Block:
+    def kernel(x: Doubles, alpha: Doubles, narrow: bool) -> Doubles:
         _, remainder, scaled = _nearest_level(x, alpha, steps)
         remainder /= steps * scaled
         remainder += x >= alpha
@@ -218,13 +217,13 @@ def grad_input(x: ArrayLike, alpha: ArrayLike) -> Any:
 # --- evaluation --------------------------------------------------------------------------------------------------
 
 
-def _checked(x: ArrayLike, alpha: ArrayLike) -> list[NDArray[Any]]:
+def _checked(x: ArrayLike, alpha: ArrayLike) -> list[Floats]:
     x, alpha = real_arrays(x=x, alpha=alpha)
     require_positive("alpha", alpha)
     return [x, alpha]
 
 
-def _or_nan(holds: Any, *arguments: NDArray[Any]) -> Any:
+def _or_nan(holds: Any, *arguments: Floats) -> Any:
     """1 or 0 in the arguments' type, NaN where one of them is."""
     values = np.asarray(holds, arguments[0].dtype)
     for argument in arguments:
@@ -238,7 +237,7 @@ def _decided(steps: float, dtype: DTypeLike) -> float:
     return 0.5 - steps * _ROUNDINGS * float(np.finfo(dtype).eps)
 
 
-def _nearest_level(x: Block, alpha: Block, steps: float) -> tuple[Block, Block, Block]:
+def _nearest_level(x: Doubles, alpha: Doubles, steps: float) -> tuple[Doubles, Doubles, Doubles]:
     """The level q nearest to the clipped x, and ``q alpha - n x`` and alpha, both divided by a power of two."""
     mantissa, exponent = np.frexp(alpha)
     alpha_scaled = np.ldexp(mantissa, _ROOM)
@@ -256,13 +255,15 @@ def _nearest_level(x: Block, alpha: Block, steps: float) -> tuple[Block, Block, 
     return level, high, alpha_scaled
 
 
-def _remainder(level: Block, alpha: Block, product: Block, rounding: Block) -> tuple[Block, Block]:
+def _remainder(
+    level: Doubles, alpha: Doubles, product: Doubles, rounding: Doubles
+) -> tuple[Doubles, Doubles]:
     """``level alpha - (product + rounding)`` in two parts, both exact."""
     back, back_rounding = two_product(level, alpha)
     return back - product, back_rounding - rounding
 
 
-def _overshoot(level: Block, high: Block, low: Block, alpha: Block) -> Block:
+def _overshoot(level: Doubles, high: Doubles, low: Doubles, alpha: Doubles) -> Doubles:
     """1 or -1 where the level is not the nearest, or at a tie not the even one."""
     side = np.sign(high)
     excess = (np.abs(high) - 0.5 * alpha) + side * low

@@ -31,8 +31,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from numeric.arrays import Doubles
 from numeric.evaluation import truncated_moments
 from numeric.evaluation.arguments import real_arrays, require_nonzero, require_positive
 from numeric.evaluation.elementwise import blockwise, blockwise_into
@@ -49,8 +50,7 @@ from numeric.evaluation.scaled_normal import (
 )
 from numeric.evaluation.truncated_moments import LEFT, RIGHT, Function, tail
 
-Block = NDArray[np.float64]
-Limit = Callable[[Block, Block], Block]
+Limit = Callable[[Doubles, Doubles], Doubles]
 
 _TINY = 2.0**-800  # a smaller mu over a small sigma may be too small to be held, and its slope large
 
@@ -508,7 +508,7 @@ def _of_affine(kernel: Callable[..., Any], gamma: ArrayLike, beta: ArrayLike) ->
     return _of_normal(kernel, beta, np.abs(gamma))
 
 
-def _replaced(values: Block, where: Any, by: Callable[[], Any]) -> Block:
+def _replaced(values: Doubles, where: Any, by: Callable[[], Any]) -> Doubles:
     if where.any():
         np.copyto(values, by(), where=where)
     return values
@@ -522,10 +522,10 @@ class _Tabulated:
     power: int
     limit: Limit
 
-    def __call__(self, mu: Block, sigma: Block, numbers: Numbers) -> Block:
+    def __call__(self, mu: Doubles, sigma: Doubles, numbers: Numbers) -> Doubles:
         return self.at(*shift_ratio(mu, sigma, numbers), mu, sigma)
 
-    def at(self, a: Near, scale: Scale, mu: Block, sigma: Block) -> Block:
+    def at(self, a: Near, scale: Scale, mu: Doubles, sigma: Doubles) -> Doubles:
         """The value at a shift ratio that is known."""
         values = value(self.function, a).times(scale, self.power)
         return _replaced(values, a.centre >= RIGHT, lambda: self.limit(mu, sigma))
@@ -545,7 +545,7 @@ def _rounded_gate_gradient(mu: Rounded, sigma: Rounded, narrow: bool, out: Seque
     rounded_density(mu, sigma, out)
 
 
-def _gate_gradient(mu: Block, sigma: Block, numbers: Numbers, out: Sequence[Any]) -> None:
+def _gate_gradient(mu: Doubles, sigma: Doubles, numbers: Numbers, out: Sequence[Any]) -> None:
     if numbers is Numbers.ANY or (numbers is Numbers.MODERATE and not np.abs(mu).min() >= _TINY):
         a, scale = shift_ratio(mu, sigma, Numbers.ANY)
         in_mu = scaled_density(a, Numbers.ANY).over(scale)
@@ -555,20 +555,20 @@ def _gate_gradient(mu: Block, sigma: Block, numbers: Numbers, out: Sequence[Any]
         density(mu, sigma, out)
 
 
-def _mean_gradient(mu: Block, sigma: Block, numbers: Numbers) -> tuple[Block, Block]:
+def _mean_gradient(mu: Doubles, sigma: Doubles, numbers: Numbers) -> tuple[Doubles, Doubles]:
     a, scale = shift_ratio(mu, sigma, numbers)
     return _gate.at(a, scale, mu, sigma), scaled_density(a, numbers).unscaled()
 
 
-def _second_moment_gradient(mu: Block, sigma: Block, numbers: Numbers) -> tuple[Block, Block]:
+def _second_moment_gradient(mu: Doubles, sigma: Doubles, numbers: Numbers) -> tuple[Doubles, Doubles]:
     a, scale = shift_ratio(mu, sigma, numbers)
     return 2 * _mean.at(a, scale, mu, sigma), 2 * _sigma_gate.at(a, scale, mu, sigma)
 
 
-def _variance_gradient(mu: Block, sigma: Block, numbers: Numbers) -> tuple[Block, Block]:
+def _variance_gradient(mu: Doubles, sigma: Doubles, numbers: Numbers) -> tuple[Doubles, Doubles]:
     a, scale = shift_ratio(mu, sigma, numbers)
 
-    def limit() -> Block:
+    def limit() -> Doubles:
         closed = value(truncated_moments.gate, -a)
         return closed._replace(value=closed.value * a.rounded()).times(scale, 1)
 
@@ -577,15 +577,15 @@ def _variance_gradient(mu: Block, sigma: Block, numbers: Numbers) -> tuple[Block
     return 2 * in_mu, 2 * _half_slope.at(a, scale, mu, sigma)
 
 
-def _ratio(a: Block, narrow: bool) -> Block:
+def _ratio(a: Doubles, narrow: bool) -> Doubles:
     return _of_ratios(truncated_moments.ratio, a, lambda: np.where(a < 1e8, 1 / (1 + a * a), (1 / a) ** 2))
 
 
-def _ratio_variance(a: Block, narrow: bool) -> Block:
+def _ratio_variance(a: Doubles, narrow: bool) -> Doubles:
     return _of_ratios(truncated_moments.ratio_variance, a, lambda: np.ones_like(a))
 
 
-def _of_ratios(function: Function, a: Block, limit: Callable[[], Block]) -> Block:
+def _of_ratios(function: Function, a: Doubles, limit: Callable[[], Doubles]) -> Doubles:
     values = value(function, nearest(np.clip(a, LEFT, RIGHT))).value
     _replaced(values, a >= RIGHT, limit)
     expansion = np.polynomial.polynomial.polyval

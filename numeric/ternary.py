@@ -30,8 +30,9 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from numeric.arrays import Doubles, aligned
 from numeric.evaluation import truncated_moments
 from numeric.evaluation.arguments import (
     real_arrays,
@@ -50,10 +51,8 @@ from numeric.evaluation.scaled_normal import (
     with_numbers,
 )
 from numeric.evaluation.truncated_moments import LEFT, PER_UNIT, RIGHT, root_two_pi, tail
-from numeric.memory import aligned
 
-Block = NDArray[np.float64]
-Kernel = Callable[..., Block]
+Kernel = Callable[..., Doubles]
 
 with localcontext(prec=60):
     _ROOT_2, _ROOT_3 = Decimal(2).sqrt(), Decimal(3).sqrt()
@@ -330,9 +329,9 @@ def _of_sigma(kernel: Kernel, sigma: ArrayLike) -> Any:
 
 
 @cache
-def _parts(number: Decimal, count: int) -> list[Block]:
+def _parts(number: Decimal, count: int) -> list[Doubles]:
     """A number as a sum of so many doubles, each the rest of those before it."""
-    parts: list[Block] = []
+    parts: list[Doubles] = []
     with localcontext(prec=60):
         for _ in range(count):
             parts.append(np.array([float(number)]))
@@ -362,7 +361,7 @@ def _binary_error() -> dict[str, float]:
         return {law: float(1 - mean_size * mean_size) for law, mean_size in _mean_abs().items()}
 
 
-def _uniform_p_plus(delta: Block, sigma: Block, numbers: Numbers) -> Block:
+def _uniform_p_plus(delta: Doubles, sigma: Doubles, numbers: Numbers) -> Doubles:
     if numbers is Numbers.ANY:
         sigma, exponent = np.frexp(sigma)
         delta = np.ldexp(delta, -exponent)
@@ -374,7 +373,7 @@ def _uniform_p_plus(delta: Block, sigma: Block, numbers: Numbers) -> Block:
     return _beyond(delta, sigma)
 
 
-def _beyond_in_float32(delta: Block, sigma: Block) -> Block:
+def _beyond_in_float32(delta: Doubles, sigma: Doubles) -> Doubles:
     """For arguments that come from float32."""
     beyond, room = aligned((2, max(delta.size, sigma.size)))
     np.divide(delta, sigma * -float(2 * _ROOT_3), out=beyond)
@@ -382,7 +381,7 @@ def _beyond_in_float32(delta: Block, sigma: Block) -> Block:
     return _without_cancellation(beyond, delta, sigma, room)
 
 
-def _beyond(delta: Block, sigma: Block) -> Block:
+def _beyond(delta: Doubles, sigma: Doubles) -> Doubles:
     """With the half width in two parts, of which the first is exact."""
     upper, lower = _in_halves(_ROOT_3)
     beyond, rest, room = aligned((3, max(delta.size, sigma.size)))
@@ -397,7 +396,7 @@ def _beyond(delta: Block, sigma: Block) -> Block:
     return _without_cancellation(beyond, delta, sigma, room)
 
 
-def _without_cancellation(beyond: Block, delta: Block, sigma: Block, room: Block) -> Block:
+def _without_cancellation(beyond: Doubles, delta: Doubles, sigma: Doubles, room: Doubles) -> Doubles:
     """The positive part, computed once more where the end of the law is so close that nearly all digits cancel."""
     doubtful = np.abs(beyond, out=room) < 2.0**-20
     if doubtful.any():
@@ -407,7 +406,7 @@ def _without_cancellation(beyond: Block, delta: Block, sigma: Block, room: Block
     return beyond.clip(0.0, np.inf, out=beyond)
 
 
-def _close_to_the_end(delta: Block, sigma: Block) -> Block:
+def _close_to_the_end(delta: Doubles, sigma: Doubles) -> Doubles:
     """With the half width in more parts than can cancel; negative beyond the end."""
     first, second, third = _parts(_ROOT_3, 3)
     width, rest = two_product(sigma, first)
@@ -420,18 +419,18 @@ def _close_to_the_end(delta: Block, sigma: Block) -> Block:
     return beyond
 
 
-def _gaussian_p_plus(delta: Block, sigma: Block, numbers: Numbers) -> Block:
+def _gaussian_p_plus(delta: Doubles, sigma: Doubles, numbers: Numbers) -> Doubles:
     return _gaussian_tail(shift_ratio(-delta, sigma, numbers)[0])
 
 
-def _laplace_p_plus(delta: Block, sigma: Block, numbers: Numbers) -> Block:
+def _laplace_p_plus(delta: Doubles, sigma: Doubles, numbers: Numbers) -> Doubles:
     if numbers is Numbers.NARROW:
         exponent = delta * (-float(_ROOT_2) / sigma)
         return np.multiply(np.exp(exponent, out=exponent), 0.5, out=exponent)
     return _laplace_tail(shift_ratio(-delta, sigma, numbers)[0])
 
 
-def _uniform_tail(ratio: Near) -> Block:
+def _uniform_tail(ratio: Near) -> Doubles:
     first, second = _parts(_ROOT_3, 2)
     beyond = first + ratio.centre
     beyond += second + ratio.rest
@@ -439,21 +438,21 @@ def _uniform_tail(ratio: Near) -> Block:
     return np.maximum(beyond, 0.0, out=beyond)
 
 
-def _gaussian_tail(ratio: Near) -> Block:
+def _gaussian_tail(ratio: Near) -> Doubles:
     return value(truncated_moments.gate, ratio).unscaled()
 
 
-def _laplace_tail(ratio: Near) -> Block:
+def _laplace_tail(ratio: Near) -> Doubles:
     from_centre, at_centre = aligned((2, ratio.rest.size))
     np.multiply(ratio.rest, float(_ROOT_2), out=from_centre)
     np.exp(from_centre, out=from_centre)
     _laplace_at_centres().take(ratio.columns(_LAPLACE_LEFT, 0), mode="clip", out=at_centre)
-    share: Block = from_centre * at_centre
+    share: Doubles = from_centre * at_centre
     return share
 
 
 @cache
-def _laplace_at_centres() -> Block:
+def _laplace_at_centres() -> Doubles:
     """P(w < a sigma) at the multiples a of 1/PER_UNIT from _LAPLACE_LEFT to 0."""
     with localcontext(prec=60):
         step, found = (-_ROOT_2 / PER_UNIT).exp(), [Decimal("0.5")]
@@ -462,35 +461,35 @@ def _laplace_at_centres() -> Block:
     return np.array(found[::-1], np.float64)
 
 
-def _uniform_p_zero(delta: Block, sigma: Block, numbers: Numbers) -> Block:
+def _uniform_p_zero(delta: Doubles, sigma: Doubles, numbers: Numbers) -> Doubles:
     return np.minimum(delta / sigma / float(_ROOT_3), 1.0)
 
 
-def _gaussian_p_zero(delta: Block, sigma: Block, numbers: Numbers) -> Block:
+def _gaussian_p_zero(delta: Doubles, sigma: Doubles, numbers: Numbers) -> Doubles:
     ratio, _ = shift_ratio(delta, sigma, numbers)
     share = value(truncated_moments.two_sided, ratio).value
     np.copyto(share, 1.0, where=ratio.centre >= RIGHT)
     return share
 
 
-def _laplace_p_zero(delta: Block, sigma: Block, numbers: Numbers) -> Block:
+def _laplace_p_zero(delta: Doubles, sigma: Doubles, numbers: Numbers) -> Doubles:
     return -np.expm1(delta / sigma * -float(_ROOT_2))
 
 
-def _gaussian_variance_at_ratio(t: Block, narrow: bool) -> Block:
+def _gaussian_variance_at_ratio(t: Doubles, narrow: bool) -> Doubles:
     t = np.minimum(t, -LEFT)
     first, second = _parts(_mean_abs()["gaussian"], 2)
     delta, rounding = two_product(t, first)
     return 2 * _gaussian_tail(-nearest_to_sum(delta, rounding + t * second))
 
 
-def _uniform_optimal_scale(delta: Block, sigma: Block, numbers: Numbers) -> Block:
+def _uniform_optimal_scale(delta: Doubles, sigma: Doubles, numbers: Numbers) -> Doubles:
     scale = 0.5 * delta + sigma * float(_mean_abs()["uniform"])
     scale[np.broadcast_to(_uniform_p_plus(delta, sigma, numbers) == 0, scale.shape)] = np.nan
     return scale
 
 
-def _gaussian_optimal_scale(delta: Block, sigma: Block, numbers: Numbers) -> Block:
+def _gaussian_optimal_scale(delta: Doubles, sigma: Doubles, numbers: Numbers) -> Doubles:
     a, scale = shift_ratio(-delta, sigma, numbers)
     optimal = value(truncated_moments.inverse_mills, a).times(scale, 1)
     far = a.centre <= LEFT
@@ -502,7 +501,7 @@ def _gaussian_optimal_scale(delta: Block, sigma: Block, numbers: Numbers) -> Blo
     return optimal
 
 
-LOWER_TAILS: dict[str, Callable[[Near], Block]] = {
+LOWER_TAILS: dict[str, Callable[[Near], Doubles]] = {
     "uniform": _uniform_tail,
     "gaussian": _gaussian_tail,
     "laplace": _laplace_tail,

@@ -20,8 +20,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from numeric.arrays import Doubles
 from numeric.evaluation.arguments import (
     real_arrays,
     require_bits,
@@ -32,8 +33,6 @@ from numeric.evaluation.elementwise import blockwise
 from numeric.evaluation.error_free import two_quotient, two_sum
 from numeric.evaluation.scaled_normal import FARTHEST, Near, nearest, nearest_to_sum
 from numeric.ternary import LOWER_TAILS
-
-Block = NDArray[np.float64]
 
 _MOST_BITS = 16  # which takes seconds
 _LARGE = 2.0**600  # a ratio of scales beyond which nothing changes
@@ -81,7 +80,7 @@ def variance(sigma: ArrayLike, clip: ArrayLike, bits: int, distribution: str) ->
     require_positive("sigma", sigma)
     require_positive("clip", clip)
 
-    def kernel(sigma: Block, clip: Block, narrow: bool) -> Block:
+    def kernel(sigma: Doubles, clip: Doubles, narrow: bool) -> Doubles:
         if steps == 1:  # no threshold: sigma does not matter, but nan stays nan
             clip = clip + 0 * sigma
         if narrow:
@@ -103,8 +102,8 @@ def variance(sigma: ArrayLike, clip: ArrayLike, bits: int, distribution: str) ->
 
 
 def _sum_over_thresholds(
-    tail: Callable[[Near], Block], thresholds: Iterable[tuple[int, Near]]
-) -> tuple[Block, Block]:
+    tail: Callable[[Near], Doubles], thresholds: Iterable[tuple[int, Near]]
+) -> tuple[Doubles, Doubles]:
     """``E Q^2 / (4 Delta^2)``, and its rounding error."""
     total, rounding = np.full(1, 1 / 16), np.zeros(1)
     for j, threshold in thresholds:
@@ -115,14 +114,14 @@ def _sum_over_thresholds(
     return total, rounding
 
 
-def _rounded_thresholds(sigma: Block, clip: Block, steps: int) -> Iterator[tuple[int, Near]]:
+def _rounded_thresholds(sigma: Doubles, clip: Doubles, steps: int) -> Iterator[tuple[int, Near]]:
     """Every j > 0 with the lower threshold, minus j steps over sigma; the farthest first."""
     step = -2 * clip / (steps * sigma)
     for j in range(steps // 2, 0, -1):
         yield j, nearest(np.maximum(j * step, -FARTHEST))
 
 
-def _thresholds(sigma: Block, step: Block, rest: Block, steps: int) -> Iterator[tuple[int, Near]]:
+def _thresholds(sigma: Doubles, step: Doubles, rest: Doubles, steps: int) -> Iterator[tuple[int, Near]]:
     """The same, in two doubles, from the step in two."""
     upper, lower = two_quotient(-step, sigma)
     lower -= rest / sigma

@@ -27,10 +27,11 @@ from derivations.normal import Phi, phi
 from derivations.pact import b
 from derivations.ternary import K
 from numeric import pact, relu, ternary, uniform_levels
+from numeric.arrays import Floats
 from numeric.evaluation.truncated_moments import PER_UNIT
 
-Array = NDArray[Any]
-Grid = Callable[[int, Any], tuple[Array, ...]]
+Grid = Callable[[int, Any], tuple[Floats, ...]]
+Inside = Callable[..., NDArray[np.bool_]]
 
 MODERATE = 90
 """Powers of two, up and down, well inside of what fast values take for far from over- and underflow."""
@@ -52,6 +53,8 @@ class Subject:
         Builds the function of balls, in the same order, when it is needed.
     grid
         Gives arrays of so many points, of one type.
+    inside
+        Which points belong to the domain of the closed form.
     """
 
     name: str
@@ -59,6 +62,7 @@ class Subject:
     values: Callable[..., Any]
     reference: Callable[[], Callable[..., arb]]
     grid: Grid
+    inside: Inside = lambda *arguments: np.asarray(np.isfinite(arguments).all(axis=0))
 
     def bound(self, dtype: Any) -> float:
         """The largest error that the docstring states for a type."""
@@ -103,7 +107,7 @@ def worst(subject: Subject, points: int, dtype: Any) -> Worst:
     return Worst(subject.name, errors.size, float(errors[where]), at, subject.bound(dtype))
 
 
-def errors_at(subject: Subject, arguments: tuple[Array, ...], dtype: Any) -> Array:
+def errors_at(subject: Subject, arguments: tuple[Floats, ...], dtype: Any) -> Floats:
     """Errors of a function at points of a type, in units in the last place."""
     values = _values(subject.values, *arguments)
     reference = subject.reference()
@@ -111,13 +115,13 @@ def errors_at(subject: Subject, arguments: tuple[Array, ...], dtype: Any) -> Arr
     return np.array([ulps(y, enclosed(reference, x), dtype) for *x, y in every])
 
 
-def _values(function: Callable[..., Array], *arguments: Array) -> Array:
+def _values(function: Callable[..., Floats], *arguments: Floats) -> Floats:
     """Values on a grid of one or two arguments, those points together for which a function may have a way of its own.
 
     These are the ones that share their second argument, which is given as a number; those where nothing comes near
     over- or underflow; and the rest.
     """
-    values: Array = np.empty_like(arguments[0])
+    values: Floats = np.empty_like(arguments[0])
     for kind, *some in _kinds(*arguments):
         found = np.asarray(function(*some))
         if found.dtype != values.dtype:
@@ -126,7 +130,7 @@ def _values(function: Callable[..., Array], *arguments: Array) -> Array:
     return values
 
 
-def _kinds(first: Array, second: Array | None = None) -> Iterator[tuple[Any, ...]]:
+def _kinds(first: Floats, second: Floats | None = None) -> Iterator[tuple[Any, ...]]:
     """Which points belong together, and the arguments there."""
     if second is None:
         yield slice(None), first
@@ -237,14 +241,14 @@ def _in_fractions(expr: sp.Expr, *symbols: sp.Symbol) -> Callable[..., arb]:
 # --- grids -----------------------------------------------------------------------------------------------
 
 
-def magnitudes(points: int, dtype: Any) -> Array:
+def magnitudes(points: int, dtype: Any) -> Floats:
     """Positive numbers: half of them spread over the whole range of the type, half over what matters most."""
     least, most = (-323, 308) if dtype == np.float64 else (-45, 38)
     wide, narrow = np.logspace(least, most, points - points // 2), np.logspace(-3, 2, points // 2)
     return np.concatenate([wide, narrow])
 
 
-def shifts(points: int, dtype: Any) -> tuple[Array]:
+def shifts(points: int, dtype: Any) -> tuple[Floats]:
     """Shift ratios of both signs, and the seams between pieces."""
     size = magnitudes(points // 2, dtype)
     seams = (np.arange(-70 * PER_UNIT, 10 * PER_UNIT) + 0.5) / PER_UNIT
@@ -252,7 +256,7 @@ def shifts(points: int, dtype: Any) -> tuple[Array]:
     return (_as(dtype, np.concatenate([-size, size, seams[:: max(1, 30 * len(seams) // (points + 1))]])),)
 
 
-def normals(points: int, dtype: Any) -> tuple[Array, Array]:
+def normals(points: int, dtype: Any) -> tuple[Floats, Floats]:
     """Mean and standard deviation; the latter 1, 0.7, near 1, or anywhere in the range."""
     (a,) = shifts(points, np.float64)
     rng = np.random.default_rng(0)
@@ -270,35 +274,44 @@ def normals(points: int, dtype: Any) -> tuple[Array, Array]:
         return _as(dtype, a * sigma), np.maximum(_as(dtype, sigma), np.finfo(dtype).smallest_subnormal)
 
 
-def thresholds(points: int, dtype: Any) -> tuple[Array, Array]:
+def thresholds(points: int, dtype: Any) -> tuple[Floats, Floats]:
     """Threshold and standard deviation."""
     mu, sigma = normals(points, dtype)
     return np.abs(mu), sigma
 
 
-def thresholds_of_uniform(points: int, dtype: Any) -> tuple[Array, Array]:
+def thresholds_of_uniform(points: int, dtype: Any) -> tuple[Floats, Floats]:
     """Threshold and standard deviation, where some weights survive; many thresholds next to the end of the support."""
     delta, sigma = thresholds(2 * points, dtype)
     rng = np.random.default_rng(1)
-    end = np.sqrt(np.longdouble(3)) * sigma
-    near = end * (1 - np.longdouble(10) ** -rng.uniform(0, 18, sigma.size))
+    near = np.sqrt(np.longdouble(3)) * sigma * (1 - np.longdouble(10) ** -rng.uniform(0, 18, sigma.size))
     delta = np.where(np.arange(sigma.size) % 2 == 1, near.astype(dtype), delta)
-    inside = delta.astype(np.longdouble) < end
+    inside = some_survive(delta, sigma)
     return delta[inside], sigma[inside]
 
 
-def standard_deviations(points: int, dtype: Any) -> tuple[Array]:
+def some_survive(delta: Floats, sigma: Floats) -> NDArray[np.bool_]:
+    """Whether some uniform weights are larger than the threshold."""
+    return np.asarray(delta.astype(np.longdouble) < np.sqrt(np.longdouble(3)) * sigma)
+
+
+def standard_deviations(points: int, dtype: Any) -> tuple[Floats]:
     """Positive numbers over the whole range."""
     return (_as(dtype, magnitudes(points, dtype)),)
 
 
-def ratios_up_to_2(points: int, dtype: Any) -> tuple[Array]:
+def ratios_up_to_2(points: int, dtype: Any) -> tuple[Floats]:
     """Ratios of threshold to mean size at which uniform weights survive."""
     (t,) = standard_deviations(2 * points, dtype)
-    return (t[t <= 2],)
+    return (t[at_most_2(t)],)
 
 
-def activations(points: int, dtype: Any) -> tuple[Array, Array]:
+def at_most_2(t: Floats) -> NDArray[np.bool_]:
+    """Whether some uniform weights survive at a ratio."""
+    return np.asarray(t <= 2)
+
+
+def activations(points: int, dtype: Any) -> tuple[Floats, Floats]:
     """Pre-activation and clipping level; many next to where rounding changes."""
     (alpha,) = standard_deviations(points, dtype)
     rng = np.random.default_rng(2)
@@ -311,7 +324,7 @@ def activations(points: int, dtype: Any) -> tuple[Array, Array]:
     return x, alpha
 
 
-def clips(points: int, dtype: Any) -> tuple[Array, Array]:
+def clips(points: int, dtype: Any) -> tuple[Floats, Floats]:
     """Standard deviation and largest level, of comparable size."""
     (sigma,) = standard_deviations(points, dtype)
     rng = np.random.default_rng(3)
@@ -320,7 +333,7 @@ def clips(points: int, dtype: Any) -> tuple[Array, Array]:
     return sigma, np.clip(clip, np.finfo(dtype).smallest_subnormal, np.finfo(dtype).max)
 
 
-def _as(dtype: Any, values: Array) -> Array:
+def _as(dtype: Any, values: Floats) -> Floats:
     with np.errstate(over="ignore", under="ignore"):
         values = values.astype(dtype)
     return np.clip(values, np.finfo(dtype).min, np.finfo(dtype).max)
@@ -410,29 +423,32 @@ LAWS = ("uniform", "gaussian", "laplace")
 
 
 def _ternary() -> Iterator[Subject]:
-    functions: dict[str, tuple[tuple[sp.Symbol, ...], Grid, Grid]] = {
-        "p_plus": ((delta, sigma), thresholds, thresholds_of_uniform),
-        "p_zero": ((delta, sigma), thresholds, thresholds_of_uniform),
-        "variance": ((delta, sigma), thresholds, thresholds_of_uniform),
-        "optimal_scale": ((delta, sigma), thresholds, thresholds_of_uniform),
-        "variance_at_ratio": ((t,), standard_deviations, ratios_up_to_2),
-        "mean_abs": ((sigma,), standard_deviations, standard_deviations),
-        "binary_error": ((sigma,), standard_deviations, standard_deviations),
+    of_threshold = (delta, sigma), thresholds, (thresholds_of_uniform, some_survive)
+    of_ratio = (t,), standard_deviations, (ratios_up_to_2, at_most_2)
+    of_sigma = (sigma,), standard_deviations, (standard_deviations,)
+    functions: dict[str, tuple[tuple[sp.Symbol, ...], Grid, tuple[Grid] | tuple[Grid, Inside]]] = {
+        "p_plus": of_threshold,
+        "p_zero": of_threshold,
+        "variance": of_threshold,
+        "optimal_scale": of_threshold,
+        "variance_at_ratio": of_ratio,
+        "mean_abs": of_sigma,
+        "binary_error": of_sigma,
     }
-    for law, (name, (symbols, grid, grid_of_uniform)) in product(LAWS, functions.items()):
+    for law, (name, (symbols, grid, of_uniform)) in product(LAWS, functions.items()):
         public = getattr(ternary, name)
         yield Subject(
             f"ternary.{name}, {law}",
             public,
             partial(public, distribution=law),
             partial(_balls_of, f"ternary.{law}.{name}", *symbols),
-            grid_of_uniform if law == "uniform" else grid,
+            *(of_uniform if law == "uniform" else (grid,)),
         )
 
 
 def _quantised() -> Iterator[Subject]:
     public = uniform_levels.variance
-    for law, bits in product(LAWS, (1, 2, 4, 8)):
+    for law, bits in product(LAWS, (1, 2, 4)):
         yield Subject(
             f"uniform_levels.variance, {law}, {bits} bits",
             public,

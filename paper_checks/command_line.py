@@ -91,11 +91,15 @@ def _parser() -> argparse.ArgumentParser:
         description="The mathematics of normalised and quantised networks, derived and checked.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    json, seed, jobs = (argparse.ArgumentParser(add_help=False) for _ in range(3))
+    json.add_argument("--json", type=Path, metavar="FILE", help="write everything that was found to FILE")
+    seed.add_argument("--seed", type=_whole(0), default=0, metavar="N", help="seed of points and draws (0)")
+    jobs.add_argument("--jobs", type=_whole(1), metavar="N", help="number of processes (all cores)")
 
-    verify = commands.add_parser("verify", help="check every derivation and run every experiment")
+    verify = commands.add_parser(
+        "verify", parents=[json, seed], help="check every derivation and run every experiment"
+    )
     verify.add_argument("names", nargs="*", metavar="NAME", help="formulas to verify (all)")
-    verify.add_argument("--json", type=Path, metavar="FILE", help="write everything that was found to FILE")
-    verify.add_argument("--seed", type=_whole(0), default=0, metavar="N", help="seed of points and draws (0)")
     workers = verify.add_mutually_exclusive_group()
     workers.add_argument("--jobs", type=_whole(1), metavar="N", help="number of processes (all cores)")
     workers.add_argument("--cluster", metavar="ADDRESS", help="compute on a Dask cluster, tcp://host:port")
@@ -116,28 +120,24 @@ def _parser() -> argparse.ArgumentParser:
     tex.add_argument("--derivation", action="store_true", help="the whole derivation")
     tex.set_defaults(run=_latex)
 
-    papers = commands.add_parser("papers", help="verdicts on what documents print")
+    papers = commands.add_parser(
+        "papers", parents=[json, seed, jobs], help="verdicts on what documents print"
+    )
     papers.add_argument("id", nargs="?", metavar="ID", help="one document (all)")
     papers.add_argument("label", nargs="?", metavar="LABEL", help="one equation of it")
-    papers.add_argument("--json", type=Path, metavar="FILE", help="write everything that was found to FILE")
-    papers.add_argument("--seed", type=_whole(0), default=0, metavar="N", help="seed of points and draws (0)")
-    papers.add_argument("--jobs", type=_whole(1), metavar="N", help="number of processes (all cores)")
     papers.set_defaults(run=_papers)
 
     mutants = commands.add_parser(
-        "mutants", help="change formulas and claims a little: do the checks notice?"
+        "mutants",
+        parents=[json, seed, jobs],
+        help="change formulas and claims a little: do the checks notice?",
     )
     mutants.add_argument(
         "names", nargs="*", metavar="NAME", help="formulas, documents, or claims as 'ID (LABEL)' (all)"
     )
-    mutants.add_argument("--json", type=Path, metavar="FILE", help="write everything that was found to FILE")
-    mutants.add_argument(
-        "--seed", type=_whole(0), default=0, metavar="N", help="seed of points and draws (0)"
-    )
-    mutants.add_argument("--jobs", type=_whole(1), metavar="N", help="number of processes (all cores)")
     mutants.set_defaults(run=_mutants)
 
-    errata = commands.add_parser("errata", help="errata sheet of a document")
+    errata = commands.add_parser("errata", parents=[seed, jobs], help="errata sheet of a document")
     errata.add_argument("id", nargs="?", metavar="ID", help="one document (all)")
     errata.add_argument("--format", choices=("md", "latex"), default="md", help="Markdown (default) or LaTeX")
     errata.set_defaults(run=_errata)
@@ -345,15 +345,14 @@ def _mutants(arguments: argparse.Namespace) -> int:
 
 def _errata(arguments: argparse.Namespace) -> int:
     _load_meanwhile()
-    from numeric.sampling.executors import processes
     from numeric.sampling.progress import terminal_progress
     from paper_checks import errata
     from paper_checks.papers import documents
     from paper_checks.review import review
 
     ids = _document_ids(arguments.id)
-    with processes() as executor:
-        reviewed = review(ids, executor=executor, progress=terminal_progress())
+    with _executor(arguments) as executor:
+        reviewed = review(ids, seed=arguments.seed, executor=executor, progress=terminal_progress())
     sheet = errata.markdown if arguments.format == "md" else errata.latex
     print(sheet(documents(), reviewed), end="")
     return 0

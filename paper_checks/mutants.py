@@ -480,9 +480,10 @@ def totals(findings: Findings) -> str:
         for outcome in finding.listed
         if outcome.fate is Fate.SURVIVED
     ]
+    formulas = verification.counted(len(findings.formulas), "formula")
+    claims = verification.counted(len(findings.claims), "claim")
     lines.append(
-        f"{_count(sum(total.values()), 'mutant')} of {_count(len(findings.formulas), 'formula')} "
-        f"and {_count(len(findings.claims), 'claim')}: "
+        f"{verification.counted(sum(total.values()), 'mutant')} of {formulas} and {claims}: "
         f"{total[Fate.MEASURED]} refuted by experiments, {total[Fate.ENCLOSED]} by the definition alone, "
         f"{total[Fate.WITHOUT_VALUE]} without a value; {total[Fate.EQUIVALENT]} proved equivalent, "
         f"{total[Fate.SURVIVED]} survived; {sum(bool(f.untouched) for f in found)} without mutants, "
@@ -493,10 +494,6 @@ def totals(findings: Findings) -> str:
         weakest = min(measured, key=lambda f: f.weakest.excess if f.weakest else math.inf)
         lines.append(f"weakest kill by an experiment: {weakest.name}, {_weakest(weakest)}")
     return "\n".join(lines)
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'s' if number != 1 else ''}"
 
 
 def _total(findings: Sequence[Finding]) -> Counter[Fate]:

@@ -239,9 +239,9 @@ def table(results: tuple[Verification, ...]) -> str:
     evidence = {s.evidence for r in results for s in r.check.steps} - {""}
     lines += [
         "",
-        f"{_count(len(results), 'formula')}, {_count(steps, 'step')}: {sum(r.check.proved for r in results)} proved, "
+        f"{counted(len(results), 'formula')}, {counted(steps, 'step')}: {sum(r.check.proved for r in results)} proved, "
         f"{sum(r.check.enclosed for r in results)} {' and '.join(sorted(evidence)) or 'enclosed'}; "
-        f"{_count(len(comparisons), 'comparison')}; {sum(not r.holds for r in results)} refuted",
+        f"{counted(len(comparisons), 'comparison')}; {sum(not r.holds for r in results)} refuted",
         _resolutions(results),
     ]
     return "\n".join(lines)
@@ -264,7 +264,7 @@ def _short(number: float | None) -> str:
     return "" if number is None else f"{number:.1e}"
 
 
-def _count(number: int, thing: str) -> str:
+def counted(number: int, thing: str) -> str:
     return f"{number} {thing}{'s' if number != 1 else ''}"
 
 

@@ -16,7 +16,9 @@ SECTIONS = ["Parameters", "Returns", "Raises", "Notes", "Examples"]
 
 
 @pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
-def test_a_fast_value_names_its_formula_and_the_sources_of_the_catalogue(function: Callable[..., Any]) -> None:
+def test_a_fast_value_names_its_formula_and_the_sources_of_the_catalogue(
+    function: Callable[..., Any],
+) -> None:
     (line,) = re.findall(r"^ *Catalogue: (.*)\.$", function.__doc__ or "", re.M)
     names = re.findall(r"``(\S+)``", line)
     printed = {str(source) for name in names for source in find(name).sources if source.equation[0].isdigit()}

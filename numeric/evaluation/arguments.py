@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from numeric.arrays import Floats
+
 _SHOWN = 80  # characters of a value in a message
 
 
-def real_arrays(**arguments: Any) -> list[NDArray[Any]]:
+def real_arrays(**arguments: Any) -> list[Floats]:
     """The arguments as arrays of one type (:func:`in_one_type`).
 
     Raises
@@ -36,7 +38,7 @@ def real_arrays(**arguments: Any) -> list[NDArray[Any]]:
     return in_one_type(kept)
 
 
-def in_one_type(values: Sequence[NDArray[Any] | float]) -> list[NDArray[Any]]:
+def in_one_type(values: Sequence[NDArray[Any] | float]) -> list[Floats]:
     """Arrays of one type: float32 where NumPy would compute in float32 or float16, else float64.
 
     Numbers of Python take the type of the arrays that they meet, as in NumPy.
@@ -56,7 +58,7 @@ def real(name: str, value: Any) -> NDArray[Any] | float:
         When it is not real, larger than a double can be, or masked.
     """
     try:
-        if isinstance(value, numbers.Real) and not isinstance(value, np.generic):
+        if isinstance(value, numbers.Real) and not hasattr(value, "dtype"):
             return float(value)
         array = np.asarray(value)
     except OverflowError:
@@ -70,19 +72,19 @@ def real(name: str, value: Any) -> NDArray[Any] | float:
     return array
 
 
-def require_positive(name: str, values: NDArray[Any]) -> None:
+def require_positive(name: str, values: Floats) -> None:
     """Refuse anything but finite positive numbers; NaN passes, and gives NaN."""
     if not (values.min(initial=1) > 0 and values.max(initial=1) < np.inf):
         _refuse(name, values, (values <= 0) | np.isinf(values), "positive and finite")
 
 
-def require_nonnegative(name: str, values: NDArray[Any]) -> None:
+def require_nonnegative(name: str, values: Floats) -> None:
     """Refuse negative numbers; NaN passes, and gives NaN."""
     if not values.min(initial=0) >= 0:
         _refuse(name, values, values < 0, "at least 0")
 
 
-def require_nonzero(name: str, values: NDArray[Any]) -> None:
+def require_nonzero(name: str, values: Floats) -> None:
     """Refuse zero and the infinities; NaN passes, and gives NaN."""
     _refuse(name, values, (values == 0) | np.isinf(values), "finite and not zero")
 
@@ -119,10 +121,10 @@ def shown(value: Any) -> str:
         text = repr(value)
     except ValueError:
         return f"an {type(value).__name__} of more digits than Python prints"
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN - 3]}..."
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
 
 
-def _refuse(name: str, values: NDArray[Any], bad: Any, allowed: str) -> None:
+def _refuse(name: str, values: Floats, bad: Any, allowed: str) -> None:
     if bad.any():
         where = " in float32" if values.dtype == np.float32 else ""  # to which a double may have been rounded
         raise ValueError(f"{name} must be {allowed}{where}, got {np.extract(bad, values)[0]}")

@@ -20,16 +20,16 @@ where few samples stand out in every channel, up to about four times that of nor
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from numeric.arrays import Doubles, Floats, aligned
 from numeric.evaluation.error_free import precise_sum
-from numeric.memory import aligned
 
-Floats: TypeAlias = NDArray[Any]
-Doubles: TypeAlias = NDArray[np.float64]
+_Float = TypeVar("_Float", bound=np.floating[Any])
+
 Pairs: TypeAlias = Sequence[tuple[int, int]]
 
 TINY = 2.0**-90
@@ -240,7 +240,7 @@ class _Room:
         """The sums of the parts of each kind."""
         if self.narrow:
             return np.asarray(np.matmul(_ONES[8][: parts.shape[1]], parts.astype(np.float64)))
-        return _sum_in_pairs(parts).copy()
+        return _sum_in_pairs(parts).astype(np.float64)
 
     def sum_of_blocks(self, sums: Doubles) -> Doubles:
         """The sums of each kind over lanes and blocks; their memory is used for it."""
@@ -248,7 +248,7 @@ class _Room:
             return _sum_in_pairs(sums)
         return np.concatenate([_sum_in_pairs(sums[:-1]), precise_sum(sums[-1])[None]])
 
-    def wide(self, vectors: Doubles) -> Floats:
+    def wide(self, vectors: Floats) -> Floats:
         """A number for each channel, once for each lane."""
         if self.lanes == 1:
             return vectors.astype(self.dtype)
@@ -314,12 +314,12 @@ def _add_groups(out: Floats, one: Floats, other: Floats | None = None) -> None:
         np.einsum("kij,kij->kj", one, other, out=out)
 
 
-def _sum_in_pairs(terms: Floats) -> Floats:
+def _sum_in_pairs(terms: NDArray[_Float]) -> NDArray[_Float]:
     """The sum over the last axis but one, whose memory is used for it."""
     return np.asarray(_add_in_pairs(terms, 1)[..., 0, :])
 
 
-def _add_in_pairs(terms: Floats, at_most: int) -> Floats:
+def _add_in_pairs(terms: NDArray[_Float], at_most: int) -> NDArray[_Float]:
     """Sums of terms along the last axis but one, not more than so many; a term meets a rounding at each halving."""
     count = terms.shape[-2]
     while count > at_most:

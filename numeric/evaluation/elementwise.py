@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
-Block = NDArray[np.float64]
+from numeric.arrays import Doubles, Floats, keep_what_is_freed
 
 BLOCK = 3 << 14
 """Elements: large enough to hide what a call costs, small enough that the arrays of a kernel stay in the cache."""
@@ -16,7 +16,7 @@ _BLOCK_OF_FLOAT32 = 3 << 15
 """Their memory leaves room for more."""
 
 
-def blockwise(kernel: Callable[..., Any], *arguments: NDArray[Any], outputs: int = 1) -> Any:
+def blockwise(kernel: Callable[..., Any], *arguments: Floats, outputs: int = 1) -> Any:
     """Broadcast the arguments and apply a kernel of float64 blocks; results are rounded to the arguments' type once.
 
     An argument that is the same for a whole block comes to the kernel as an array of one element.
@@ -32,7 +32,7 @@ def blockwise(kernel: Callable[..., Any], *arguments: NDArray[Any], outputs: int
         Number of results.
     """
 
-    def writing(*block: Block, narrow: bool, out: Sequence[NDArray[Any]]) -> None:
+    def writing(*block: Doubles, narrow: bool, out: Sequence[Floats]) -> None:
         values = kernel(*block, narrow=narrow)
         for target, value in zip(out, values if outputs > 1 else (values,), strict=True):
             target[...] = value
@@ -41,9 +41,10 @@ def blockwise(kernel: Callable[..., Any], *arguments: NDArray[Any], outputs: int
 
 
 def blockwise_into(
-    kernel: Callable[..., Any], *arguments: NDArray[Any], outputs: int = 1, of: DTypeLike = np.float64
+    kernel: Callable[..., Any], *arguments: Floats, outputs: int = 1, of: DTypeLike = np.float64
 ) -> Any:
     """The same with a kernel of blocks of some type that writes to the arrays in ``out``, of the arguments' type."""
+    keep_what_is_freed()
     shape = np.broadcast_shapes(*[argument.shape for argument in arguments])
     results = [np.empty(shape, arguments[0].dtype) for _ in range(outputs)]
     count, narrow = len(arguments), arguments[0].dtype == np.float32

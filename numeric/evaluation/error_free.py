@@ -6,29 +6,26 @@ All hold while nothing over- or underflows; callers divide their arguments by po
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from numeric.memory import aligned
-
-Block = NDArray[np.float64]
+from numeric.arrays import Doubles, aligned
 
 _UPPER = np.int64(-(1 << 27))
 
 
-def halves(x: Block) -> tuple[Block, Block]:
+def halves(x: Doubles) -> tuple[Doubles, Doubles]:
     """``x = high + low``, each short enough that products of halves are exact."""
-    high: Block = ((x.view(np.int64) + (1 << 26)) & -(1 << 27)).view(np.float64)
+    high: Doubles = ((x.view(np.int64) + (1 << 26)) & -(1 << 27)).view(np.float64)
     return high, x - high
 
 
-def upper_half(x: Block, out: Block | None = None) -> Block:
+def upper_half(x: Doubles, out: Doubles | None = None) -> Doubles:
     """The leading 26 bits of x; products of what is left with another upper half are exact, too."""
     memory = None if out is None else out.view(np.int64)
-    upper: Block = np.bitwise_and(x.view(np.int64), _UPPER, out=memory).view(np.float64)
+    upper: Doubles = np.bitwise_and(x.view(np.int64), _UPPER, out=memory).view(np.float64)
     return upper
 
 
-def two_sum(x: Block, y: Block) -> tuple[Block, Block]:
+def two_sum(x: Doubles, y: Doubles) -> tuple[Doubles, Doubles]:
     """``x + y``, and its rounding error."""
     total, y_part, error = aligned((3, max(x.size, y.size)))
     np.add(x, y, out=total)
@@ -38,7 +35,7 @@ def two_sum(x: Block, y: Block) -> tuple[Block, Block]:
     return total, error
 
 
-def precise_sum(terms: Block) -> Block:
+def precise_sum(terms: Doubles) -> Doubles:
     """The sum over the first axis, whose memory is used for it, as if in twice the precision and then rounded.
 
     Examples
@@ -57,7 +54,7 @@ def precise_sum(terms: Block) -> Block:
     return np.asarray(terms[0] + np.where(np.isfinite(lost), lost, 0.0))  # an infinite sum stays one
 
 
-def two_product(x: Block, y: Block) -> tuple[Block, Block]:
+def two_product(x: Doubles, y: Doubles) -> tuple[Doubles, Doubles]:
     """``x y``, and its rounding error.
 
     Examples
@@ -77,7 +74,7 @@ def two_product(x: Block, y: Block) -> tuple[Block, Block]:
     return product, error
 
 
-def two_quotient(x: Block, y: Block) -> tuple[Block, Block]:
+def two_quotient(x: Doubles, y: Doubles) -> tuple[Doubles, Doubles]:
     """The upper half of ``x / y``, and what is left."""
     inverse, y_upper = 1 / y, upper_half(y)
     upper, rest, product = aligned((3, max(x.size, y.size)))

@@ -16,12 +16,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from numeric.arrays import Doubles, aligned
 from numeric.evaluation.arguments import require_positive
 from numeric.evaluation.error_free import upper_half
+from numeric.evaluation.scaled_normal import DEEP, FARTHEST, LIFT
 from numeric.evaluation.truncated_moments import logarithm_at_zero, root_two_pi
-from numeric.memory import aligned
 
-Block = NDArray[np.float64]
 Rounded = NDArray[np.float32]
 
 _PLACES = 21  # the largest number for which squares have room: below 45 in size, where the density is zero
@@ -30,30 +30,27 @@ _LINEAR = (
     -0.5 - (39 * 2.0**-_PLACES) ** 2 / 64
 )  # of the series, with what is most like the cubic term up to n = 39
 _NEAR = 32.0  # in size; the density is normal, also over sigma
-_FARTHEST = 1000.0  # where the density is zero over every moderate sigma, and also times n
-_LIFT = 400  # powers of two that keep from underflow what over a moderate sigma is not zero
-_DEEP = -560.0  # exponents that are less make zero, lifted or not; processors take long over what underflows
 _ROUNDED_FARTHEST = 37.0  # phi is normal there, but less than 2^-900: zero in float32 over any sigma
 
 
-def density(mu: Block, sigma: Block, out: Sequence[Block]) -> None:
+def density(mu: Doubles, sigma: Doubles, out: Sequence[Doubles]) -> None:
     """The density at 0, and n times that, for any mu and for sigma between 2^-100 and 2^100."""
     memory = aligned((4, max(mu.size, sigma.size)))
     centre, rest, n, value = memory
     _quotient(mu, sigma, memory)
     np.multiply(centre, centre, out=value)
     farthest = value.max()
-    if not farthest < _FARTHEST**2:
-        end = _FARTHEST * sigma
+    if not farthest < FARTHEST**2:
+        end = FARTHEST * sigma
         _quotient(np.maximum(np.minimum(mu, end), -end), sigma, memory)
         np.multiply(centre, centre, out=value)
     near = farthest < _NEAR**2
 
-    log_large, log_small = logarithm_at_zero(0 if near else _LIFT)
+    log_large, log_small = logarithm_at_zero(0 if near else LIFT)
     value *= -0.5
     value += log_large
     if not near:
-        value.clip(_DEEP, np.inf, out=value)
+        value.clip(DEEP, np.inf, out=value)
     np.exp(value, out=value)
     value /= sigma
 
@@ -70,11 +67,11 @@ def density(mu: Block, sigma: Block, out: Sequence[Block]) -> None:
     else:
         value += series
         n *= value
-        np.multiply(value, 2.0**-_LIFT, out=out[0])
-        np.multiply(n, 2.0**-_LIFT, out=out[1])
+        np.multiply(value, 2.0**-LIFT, out=out[0])
+        np.multiply(n, 2.0**-LIFT, out=out[1])
 
 
-def _quotient(mu: Block, sigma: Block, memory: NDArray[np.float64]) -> None:
+def _quotient(mu: Doubles, sigma: Doubles, memory: NDArray[np.float64]) -> None:
     """Write centre, rest and their sum to the first three rows of the memory; the fourth is used."""
     centre, rest, n, inverse = memory
     np.divide(-1.0, sigma, out=inverse)

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from numeric.arrays import Doubles, Floats, aligned
 from numeric.evaluation.arguments import require_positive
 from numeric.evaluation.elementwise import BLOCK
 from numeric.evaluation.error_free import upper_half
@@ -30,17 +31,14 @@ from numeric.evaluation.truncated_moments import (
     logarithms,
     table,
 )
-from numeric.memory import aligned
-
-Block = NDArray[np.float64]
 
 _SHIFT = 1.5 * 2.0**52 / PER_UNIT  # a sum with it is a multiple of 1/PER_UNIT, and its last bits count these
 _ZERO = int(np.float64(_SHIFT).view(np.int64))  # 0 + _SHIFT in bits; the next multiple is one more
 _FEW = 1 / 32  # the share of a block which it does not pay to keep from what takes long
 _MODERATE = 2.0**100  # neither this nor its inverse, nor a few factors between them, over- or underflow
 FARTHEST = 1000.0  # where the functions here are zero, or what they tend to, for every sigma
-_LIFT = 400  # powers of two that keep from underflow what over a moderate sigma is not zero
-_DEEP = -560.0  # exponents that are less make zero, lifted or not; processors take long over what underflows
+LIFT = 400  # powers of two that keep from underflow what over a moderate sigma is not zero
+DEEP = -560.0  # exponents that are less make zero, lifted or not; processors take long over what underflows
 _UNDERFLOW = -1400  # and no product that is rounded here is as large as 2^300
 _ROOM = 200  # powers of two that keep the quotient of a subnormal mu normal
 
@@ -53,8 +51,8 @@ class Near(NamedTuple):
     """
 
     place: NDArray[np.int64]
-    centre: Block
-    rest: Block
+    centre: Doubles
+    rest: Doubles
     least: float
     largest: float
 
@@ -72,7 +70,7 @@ class Near(NamedTuple):
         """The numbers ``-a``."""
         return Near(_ZERO - (self.place - _ZERO), -self.centre, -self.rest, -self.largest, -self.least)
 
-    def rounded(self) -> Block:
+    def rounded(self) -> Doubles:
         """The number as one double."""
         return self.centre + self.rest
 
@@ -80,22 +78,22 @@ class Near(NamedTuple):
 class Scale(NamedTuple):
     """A standard deviation, ``mantissa 2^exponent``, and 1/mantissa; the exponent is an array or 0."""
 
-    mantissa: Block
-    inverse: Block
+    mantissa: Doubles
+    inverse: Doubles
     exponent: Any
 
 
 class Scaled(NamedTuple):
     """``value 2^-exponent``; the exponent is an array or 0."""
 
-    value: Block
+    value: Doubles
     exponent: Any
 
-    def unscaled(self) -> Block:
+    def unscaled(self) -> Doubles:
         """The value, in the same memory."""
         return _ldexp(self.value, -self.exponent)
 
-    def times(self, sigma: Scale, power: int) -> Block:
+    def times(self, sigma: Scale, power: int) -> Doubles:
         """The product with a power of sigma."""
         value = self.value
         for _ in range(power):
@@ -106,7 +104,7 @@ class Scaled(NamedTuple):
         """The quotient."""
         return Scaled(self.value / sigma.mantissa, self.exponent + sigma.exponent)
 
-    def times_ratio(self, mu: Block, sigma: Scale) -> Block:
+    def times_ratio(self, mu: Doubles, sigma: Scale) -> Doubles:
         """The product with ``mu/sigma``, a ratio that may be too small to be held; beyond some size it is cut off."""
         far = np.ldexp(FARTHEST, _ROOM)
         ratio = np.clip(np.ldexp(mu, _ROOM - sigma.exponent), -far, far) / sigma.mantissa
@@ -122,19 +120,19 @@ class Numbers(Enum):
     ANY = "any double"
 
 
-def with_numbers(kernel: Callable[..., Any], x: NDArray[Any], sigma: NDArray[Any]) -> Callable[..., Any]:
+def with_numbers(kernel: Callable[..., Any], x: Floats, sigma: Floats) -> Callable[..., Any]:
     """A kernel of blocks that refuses sigma unless positive and finite, and tells another one of which kind it is."""
     if x.size == 0:  # no block will be looked at
         require_positive("sigma", sigma)
     of_all = numbers_of(sigma, sigma.dtype == np.float32) if 0 < sigma.size <= BLOCK else None
 
-    def informed(x: Block, sigma: Block, narrow: bool, **more: Any) -> Any:
+    def informed(x: Doubles, sigma: Doubles, narrow: bool, **more: Any) -> Any:
         return kernel(x, sigma, of_all or numbers_of(sigma, narrow), **more)
 
     return informed
 
 
-def numbers_of(sigma: NDArray[Any], narrow: bool) -> Numbers:
+def numbers_of(sigma: Floats, narrow: bool) -> Numbers:
     """Of which kind standard deviations are; refused with ValueError unless positive and finite."""
     least, largest = sigma.min(), sigma.max()
     if not (least > 0 and largest < np.inf):
@@ -146,7 +144,7 @@ def numbers_of(sigma: NDArray[Any], narrow: bool) -> Numbers:
     return Numbers.LARGE if least >= 0.5 else Numbers.MODERATE
 
 
-def shift_ratio(mu: Block, sigma: Block, numbers: Numbers) -> tuple[Near, Scale]:
+def shift_ratio(mu: Doubles, sigma: Doubles, numbers: Numbers) -> tuple[Near, Scale]:
     """``mu/sigma``, cut off far out."""
     if numbers is Numbers.ANY:
         mantissa, exponent = np.frexp(sigma)
@@ -158,12 +156,12 @@ def shift_ratio(mu: Block, sigma: Block, numbers: Numbers) -> tuple[Near, Scale]
     return _quotient(mu, scale), scale
 
 
-def _reciprocal(sigma: Block) -> Block:
-    inverse: Block = aligned(sigma.shape)
+def _reciprocal(sigma: Doubles) -> Doubles:
+    inverse: Doubles = aligned(sigma.shape)
     return np.divide(1.0, sigma, out=inverse)
 
 
-def nearest(a: Block) -> Near:
+def nearest(a: Doubles) -> Near:
     """A double."""
     shifted, centre, rest = aligned((3, a.size))
     np.add(a, _SHIFT, out=shifted)
@@ -172,14 +170,14 @@ def nearest(a: Block) -> Near:
     return Near(shifted.view(np.int64), centre, rest, a.min(), a.max())
 
 
-def nearest_to_sum(a: Block, more: Block) -> Near:
+def nearest_to_sum(a: Doubles, more: Doubles) -> Near:
     """The sum of two numbers, the second much the smaller one."""
     near = nearest(a)
     np.add(near.rest, more, out=near.rest)
     return near
 
 
-def _quotient(x: Block, sigma: Scale) -> Near:
+def _quotient(x: Doubles, sigma: Scale) -> Near:
     """``x / sigma.mantissa``, cut off far out."""
     size = max(x.size, sigma.mantissa.size)
     shifted, centre, rest = aligned((3, size))
@@ -208,7 +206,7 @@ def _not_far(least: float, largest: float) -> bool:
     return least > SMALL and largest < -SMALL
 
 
-def _cut_off(x: Block, sigma: Block) -> Block:
+def _cut_off(x: Doubles, sigma: Doubles) -> Doubles:
     """``x``, at most FARTHEST sigma in size."""
     end = FARTHEST * sigma
     within = np.minimum(x, end)
@@ -244,7 +242,7 @@ def scaled_density(a: Near, numbers: Numbers) -> Scaled:
     total, small = aligned((2, a.centre.size))
     large = aligned(total.shape)  # apart from what is kept
     near = _not_far(a.least, a.largest)
-    exponent: Any = 0 if near else _LIFT
+    exponent: Any = 0 if near else LIFT
     np.multiply(a.rest, -0.5, out=small)
     small -= a.centre
     small *= a.rest
@@ -264,13 +262,13 @@ def scaled_density(a: Near, numbers: Numbers) -> Scaled:
     np.subtract(total, large, out=large)
     excess = np.subtract(large, small, out=small)
     if not near:
-        total.clip(_DEEP, np.inf, out=total)
+        total.clip(DEEP, np.inf, out=total)
     excess *= np.exp(total, out=total)
     total -= excess
     return Scaled(total, exponent)
 
 
-def _from_centre(centre: Block, rest: Block, power: Block) -> Block:
+def _from_centre(centre: Doubles, rest: Doubles, power: Doubles) -> Doubles:
     """``E(centre + rest) / E(centre)``, in the memory of the power."""
     np.multiply(rest, -0.5, out=power)
     power -= centre
@@ -278,7 +276,7 @@ def _from_centre(centre: Block, rest: Block, power: Block) -> Block:
     return np.exp(power, out=power)
 
 
-def _ldexp(value: Block, exponent: Any) -> Block:
+def _ldexp(value: Doubles, exponent: Any) -> Doubles:
     """``value 2^exponent``, in the memory of the value. Processors take long over what underflows."""
     if isinstance(exponent, int):
         return np.multiply(value, 2.0**exponent, out=value) if exponent else value

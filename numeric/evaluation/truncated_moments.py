@@ -27,7 +27,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Block = NDArray[np.float64]
+from numeric.arrays import Doubles
 
 PER_UNIT = 64
 LEFT, RIGHT = -66, 9
@@ -137,7 +137,7 @@ PROPORTIONAL_TO_E = frozenset(
 
 
 @cache
-def table(function: Function) -> Block:
+def table(function: Function) -> Doubles:
     """Coefficients of a function: row j belongs to the power j of r, as far as that makes a difference.
 
     Column i belongs to the centre ``LEFT + i / PER_UNIT``. A last row holds what rounding took from the first. What
@@ -183,7 +183,7 @@ def root_two_pi() -> Decimal:
 
 
 @cache
-def logarithms() -> Block:
+def logarithms() -> Doubles:
     """Logarithms of the density at the centres, and as far to the other side, times the powers of two of `exponents`.
 
     The first row has 30 binary places, so that sums with its numbers lose nothing but what rounding takes from them;

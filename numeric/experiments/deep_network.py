@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from numeric.sampling.estimates import Array
+from numeric.arrays import Doubles
 
 _STEP = 1e-150
 Complex = NDArray[np.complex128]
@@ -32,7 +32,7 @@ def relu_of_batchnorm(y: Complex, shift: float = 0.0) -> Complex:
     return np.asarray(np.where(normalised.real > 0, normalised, 0.0))
 
 
-def _weights(rng: np.random.Generator, n_in: int, n_out: int, scale: float = 1.0) -> Array:
+def _weights(rng: np.random.Generator, n_in: int, n_out: int, scale: float = 1.0) -> Doubles:
     return np.asarray(scale / np.sqrt(n_in) * rng.standard_normal((n_in, n_out)))
 
 

@@ -11,20 +11,21 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri
 
+from numeric.arrays import Doubles
 from numeric.experiments.uniform_levels import nearest_level
-from numeric.sampling.estimates import Array, Estimate
+from numeric.sampling.estimates import Estimate
 
 _NODES, _SHARES = np.polynomial.legendre.leggauss(128)
 _TAIL = 1e-17  # probability that is left out on either side of the law of the maximum
 
 
-def clamp(weights: Array) -> Array:
+def clamp(weights: Doubles) -> Doubles:
     """``tanh`` of the weights over its largest size: between -1 and 1."""
     squashed = np.tanh(weights)
     return np.asarray(squashed / np.abs(squashed).max())
 
 
-def largest(count: int) -> tuple[Array, Array]:
+def largest(count: int) -> tuple[Doubles, Doubles]:
     """Places and shares, which add up to 1, of a quadrature over the law of the largest of N half-normal draws.
 
     Examples
@@ -48,7 +49,7 @@ def largest_below(size: float, count: int) -> float:
     return float(np.exp(count * np.log1p(-2 * ndtr(-size))))
 
 
-def clamped_mean_square(deviation: float, count: int) -> Array:
+def clamped_mean_square(deviation: float, count: int) -> Doubles:
     """Mean square of the clamped weights given the largest weight, at the places of :func:`largest`."""
     places, _ = largest(count)
     inside = places[:, None] * (1 + _NODES) / 2
@@ -57,7 +58,7 @@ def clamped_mean_square(deviation: float, count: int) -> Array:
     return np.asarray((1 + (count - 1) * (density * squares).sum(axis=1) / (1 - 2 * ndtr(-places))) / count)
 
 
-def quantised_mean_square(deviation: float, count: int, bits: int) -> Array:
+def quantised_mean_square(deviation: float, count: int, bits: int) -> Doubles:
     """Mean square of the quantised weights given the largest weight, at the places of :func:`largest`."""
     places, _ = largest(count)
     steps = 2**bits - 1
@@ -119,5 +120,7 @@ def measured_quantisation_ratios(
     for _ in range(layers):
         clamped = clamp(deviation * rng.standard_normal(count))
         size = (clamped**2).mean()
-        found.append([float(np.sqrt((nearest_level(clamped, 1.0, int(b)) ** 2).mean() / size)) for b in np.ravel(bits)])
+        found.append(
+            [float(np.sqrt((nearest_level(clamped, 1.0, int(b)) ** 2).mean() / size)) for b in np.ravel(bits)]
+        )
     return [_repeated(list(column)) for column in zip(*found, strict=True)]

@@ -11,13 +11,13 @@ from itertools import pairwise
 
 import numpy as np
 
+from numeric.arrays import Doubles
 from numeric.experiments.deep_network import relu_of_batchnorm
-from numeric.sampling.estimates import Array
 
 _STEP = 1e-150
 
 
-def ternary_weights(rng: np.random.Generator, n_in: int, shape: tuple[int, ...]) -> Array:
+def ternary_weights(rng: np.random.Generator, n_in: int, shape: tuple[int, ...]) -> Doubles:
     """Ternary weights of uniform ones on ``(-sqrt(6/n_in), sqrt(6/n_in))`` at the threshold 0.7 E|w|.
 
     Parameters
@@ -57,11 +57,11 @@ class TernaryLayerDraws:
     def dimension(self) -> int:
         return self.n_in * (1 + self.batch)
 
-    def fill(self, rng: np.random.Generator, z: Array) -> None:
+    def fill(self, rng: np.random.Generator, z: Doubles) -> None:
         z[: self.n_in] = ternary_weights(rng, self.n_in, z[: self.n_in].shape)
         rng.standard_normal(out=z[self.n_in :])
 
-    def observe(self, z: Array, point: int, out: Array) -> None:
+    def observe(self, z: Doubles, point: int, out: Doubles) -> None:
         weights, inputs = z[: self.n_in], z[self.n_in :].reshape(self.batch, self.n_in, -1)
         outputs = (np.maximum(inputs, 0.0) * weights).sum(axis=1)
         out[0] = outputs.var(axis=0, ddof=1)
@@ -113,10 +113,10 @@ class PoolingDraws:
     def dimension(self) -> int:
         return self.kernel**2
 
-    def fill(self, rng: np.random.Generator, z: Array) -> None:
+    def fill(self, rng: np.random.Generator, z: Doubles) -> None:
         rng.standard_normal(out=z)
 
-    def observe(self, z: Array, point: int, out: Array) -> None:
+    def observe(self, z: Doubles, point: int, out: Doubles) -> None:
         np.square(np.maximum(z + self.shift, 0.0).mean(axis=0), out=out[0])
 
 
@@ -142,10 +142,10 @@ class LinearNetworkDraws:
     def dimension(self) -> int:
         return self.widths[0] + sum(a * b for a, b in pairwise(self.widths))
 
-    def fill(self, rng: np.random.Generator, z: Array) -> None:
+    def fill(self, rng: np.random.Generator, z: Doubles) -> None:
         rng.standard_normal(out=z)
 
-    def observe(self, z: Array, point: int, out: Array) -> None:
+    def observe(self, z: Doubles, point: int, out: Doubles) -> None:
         signal, rest = z[: self.widths[0]], z[self.widths[0] :]
         for (before, after), variance in zip(pairwise(self.widths), self.variances, strict=True):
             weights, rest = rest[: before * after].reshape(after, before, -1), rest[before * after :]

@@ -12,7 +12,8 @@ from itertools import pairwise
 import numpy as np
 from scipy.integrate import quad
 
-from numeric.sampling.estimates import Array, Estimate, Moments
+from numeric.arrays import Doubles
+from numeric.sampling.estimates import Estimate, Moments
 
 
 def density(w: float) -> float:
@@ -38,7 +39,7 @@ def distribution(w: float) -> float:
     return float(1 / (1 + np.exp(-w)))
 
 
-def fill(rng: np.random.Generator, z: Array) -> None:
+def fill(rng: np.random.Generator, z: Doubles) -> None:
     """Independent draws in the first row of z."""
     z[0] = rng.logistic(size=z.shape[1])
 
@@ -62,10 +63,10 @@ class TernaryDraws:
     def __post_init__(self) -> None:
         _require(self.delta)
 
-    def fill(self, rng: np.random.Generator, z: Array) -> None:
+    def fill(self, rng: np.random.Generator, z: Doubles) -> None:
         fill(rng, z)
 
-    def observe(self, z: Array, point: int, out: Array) -> None:
+    def observe(self, z: Doubles, point: int, out: Doubles) -> None:
         np.greater(z[0], self.delta, out=out[0], casting="unsafe")
         np.less(z[0], -self.delta, out=out[1], casting="unsafe")
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from numeric.sampling.estimates import Array, Estimate, Moments
+from numeric.arrays import Doubles
+from numeric.sampling.estimates import Estimate, Moments
 
 
-def rectify(y: Array, out: Array) -> None:
+def rectify(y: Doubles, out: Doubles) -> None:
     """Write ReLU(y) into out. `numpy.maximum` with a number takes twice as long.
 
     Examples
@@ -42,10 +43,10 @@ class ReluDraws:
     def points(self) -> int:
         return len(self.affine)
 
-    def fill(self, rng: np.random.Generator, z: Array) -> None:
+    def fill(self, rng: np.random.Generator, z: Doubles) -> None:
         rng.standard_normal(out=z)
 
-    def observe(self, z: Array, point: int, out: Array) -> None:
+    def observe(self, z: Doubles, point: int, out: Doubles) -> None:
         gamma, beta = self.affine[point]
         gate, y, square = out
         np.multiply(z[0], gamma, out=y)
@@ -80,10 +81,10 @@ class PieceDraws:
     statistics = len(names)
     points = 1
 
-    def fill(self, rng: np.random.Generator, z: Array) -> None:
+    def fill(self, rng: np.random.Generator, z: Doubles) -> None:
         rng.standard_normal(out=z)
 
-    def observe(self, z: Array, point: int, out: Array) -> None:
+    def observe(self, z: Doubles, point: int, out: Doubles) -> None:
         normal = z[0]
         y, size = normal + self.a, np.abs(normal) + self.a
         left, positive = (normal > -self.a) & (normal < 0), normal > 0
@@ -100,10 +101,10 @@ def estimates(moments: Moments, gamma: float, share: float = 1.0) -> Mapping[str
     """
     s = abs(gamma)
 
-    def variance(t: Array) -> float:
+    def variance(t: Doubles) -> float:
         return float(t[2] - t[1] ** 2)
 
-    functions: Mapping[str, Callable[[Array], float]] = {
+    functions: Mapping[str, Callable[[Doubles], float]] = {
         "gate_probability": lambda t: float(t[0]),
         "mean_after_batchnorm": lambda t: float(t[1]),
         "second_moment_after_batchnorm": lambda t: float(t[2]),

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from numeric.arrays import Doubles
 from numeric.experiments.extrapolation import derivative
-from numeric.experiments.integrals import relu_quantities
 from numeric.experiments.relu import rectify
-from numeric.sampling.estimates import Array, Estimate, Moments
+from numeric.experiments.relu_integrals import relu_quantities
+from numeric.sampling.estimates import Estimate, Moments
 
 STEP = 1e-3
 """Step of the central differences of draws, in units of ``|gamma|``.
@@ -58,14 +59,14 @@ class DerivativeDraws:
     def points(self) -> int:
         return len(self.affine)
 
-    def fill(self, rng: np.random.Generator, z: Array) -> None:
+    def fill(self, rng: np.random.Generator, z: Doubles) -> None:
         rng.standard_normal(out=z)
 
-    def observe(self, z: Array, point: int, out: Array) -> None:
+    def observe(self, z: Doubles, point: int, out: Doubles) -> None:
         gamma, beta = self.affine[point]
         step = STEP * abs(gamma)
 
-        def relu(scale: float, shift: float, into: Array) -> None:
+        def relu(scale: float, shift: float, into: Doubles) -> None:
             np.multiply(z[0], scale, out=into)
             np.add(into, shift, out=into)
             rectify(into, out=into)
@@ -83,7 +84,7 @@ class DerivativeDraws:
 
 def estimates(moments: Moments, share: float = 1.0) -> Mapping[str, Estimate]:
     """Derivatives of ``mean``, ``second_moment`` and ``variance`` from the moments of :class:`DerivativeDraws`."""
-    functions: Mapping[str, Callable[[Array], float]] = {
+    functions: Mapping[str, Callable[[Doubles], float]] = {
         "mean": lambda t: float(t[1]),
         "second_moment": lambda t: float(t[2]),
         "variance": lambda t: float(t[2] - 2 * t[0] * t[1]),
@@ -92,7 +93,7 @@ def estimates(moments: Moments, share: float = 1.0) -> Mapping[str, Estimate]:
 
 
 def derivative_by_quadrature(name: str, symbol: str, gamma: float, beta: float) -> float:
-    """Derivative of a quantity of :func:`numeric.experiments.integrals.relu_quantities` in ``gamma`` or ``beta``.
+    """Derivative of a quantity of :func:`numeric.experiments.relu_integrals.relu_quantities` in ``gamma`` or ``beta``.
 
     Central differences of quadratures, extrapolated to a step of zero: for the gate too, whose derivative on every
     draw is zero.

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
-from scipy.integrate import quad
-from scipy.optimize import brentq, minimize_scalar
 
-from numeric.memory import aligned
-from numeric.sampling.estimates import Array, Estimate, Moments
+from numeric.arrays import Doubles, aligned
+from numeric.sampling.estimates import Estimate, Moments
 
 SOURCES = {"uniform": "uniform", "gaussian": "normal", "laplace": "laplace"}
 """What is drawn for weights of each distribution, with variance 1."""
 DISTRIBUTIONS = tuple(SOURCES)
 
 
-def _require(distribution: str, sigma: float, delta: float = 0.0) -> None:
+def require(distribution: str, sigma: float, delta: float = 0.0) -> None:
+    """Refuse what is no law, standard deviation or threshold."""
     if distribution not in DISTRIBUTIONS:
         raise ValueError(f"distribution must be one of {', '.join(DISTRIBUTIONS)}, got {distribution!r}")
     if not (np.isfinite(sigma) and sigma > 0):
@@ -27,7 +25,7 @@ def _require(distribution: str, sigma: float, delta: float = 0.0) -> None:
         raise ValueError(f"delta must be at least 0, got {delta}")
 
 
-def fill(rng: np.random.Generator, distribution: str, z: Array) -> None:
+def fill(rng: np.random.Generator, distribution: str, z: Doubles) -> None:
     """Weights of variance 1 in the first row of z; a Laplace number is a difference of two exponential ones."""
     if distribution == "gaussian":
         rng.standard_normal(out=z)
@@ -50,7 +48,7 @@ class _Weights:
 
     def __post_init__(self) -> None:
         for sigma, delta, *_ in self.parameters:
-            _require(self.distribution, sigma, delta)
+            require(self.distribution, sigma, delta)
 
     @property
     def source(self) -> str:
@@ -64,11 +62,11 @@ class _Weights:
     def points(self) -> int:
         return len(self.parameters)
 
-    def fill(self, rng: np.random.Generator, z: Array) -> None:
+    def fill(self, rng: np.random.Generator, z: Doubles) -> None:
         fill(rng, self.distribution, z)
 
 
-def _ternarise(w: Array, delta: float, out: Array) -> None:
+def _ternarise(w: Doubles, delta: float, out: Doubles) -> None:
     """1 above the threshold, -1 below its negative, 0 between."""
     below = aligned(w.shape)
     np.less(w, -delta, out=below, casting="unsafe")
@@ -94,7 +92,7 @@ class TernaryDraws(_Weights):
 
     statistics = 3
 
-    def observe(self, z: Array, point: int, out: Array) -> None:
+    def observe(self, z: Doubles, point: int, out: Doubles) -> None:
         sigma, delta = self.parameters[point]
         plus, ternary, size = out
         np.multiply(z[0], sigma, out=size)
@@ -114,7 +112,7 @@ class ScaleDraws(_Weights):
 
     statistics = 2
 
-    def observe(self, z: Array, point: int, out: Array) -> None:
+    def observe(self, z: Doubles, point: int, out: Doubles) -> None:
         sigma, delta = self.parameters[point]
         product, square = out
         np.multiply(z[0], sigma, out=product)
@@ -131,7 +129,7 @@ def least_squares_scale(moments: Moments, share: float = 1.0) -> Estimate:
 def estimates(moments: Moments, share: float = 1.0) -> Mapping[str, Estimate]:
     """``p_plus``, ``p_zero``, ``variance`` and ``mean_abs`` from the moments of :class:`TernaryDraws`."""
 
-    def occupied(t: Array) -> float:
+    def occupied(t: Doubles) -> float:
         return float(2 * t[0] - t[1])  # P(+1) + P(-1), from P(+1) and P(+1) - P(-1)
 
     return {
@@ -146,7 +144,7 @@ _WIDENING = {"uniform": 1.0, "gaussian": 1.6, "laplace": 3.0}
 """The error grows with w^2: weights drawn this much wider, and reweighted, resolve it with fewer draws."""
 
 
-def _reweigh(z: Array, distribution: str, widening: float, out: Array) -> None:
+def _reweigh(z: Doubles, distribution: str, widening: float, out: Doubles) -> None:
     """Density of a weight of variance 1 at ``widening z`` over that of the wider law it was drawn from."""
     if distribution == "gaussian":  # densities proportional to exp(-z^2/2)
         np.square(z, out=out)
@@ -175,7 +173,7 @@ class ErrorDraws(_Weights):
     plain: bool = False
     statistics = 1
 
-    def observe(self, z: Array, point: int, out: Array) -> None:
+    def observe(self, z: Doubles, point: int, out: Doubles) -> None:
         sigma, delta, scale = self.parameters[point]
         widening = 1.0 if self.plain else _WIDENING[self.distribution]
         w = out[0]
@@ -195,141 +193,8 @@ def sign_moments(
     distribution: str, sigma: float, draws: int, *, seed: int, stream: int
 ) -> tuple[float, float]:
     """Mean and variance of sign weights over draws and their mirror images: no sampling error is left."""
-    _require(distribution, sigma)
+    require(distribution, sigma)
     z = np.empty((2, draws))
     fill(np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,))), distribution, z)
     signs = np.sign(np.concatenate([sigma * z[0], -sigma * z[0]]))
     return float(signs.mean()), float(signs.var())
-
-
-# --- quadrature of the density -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Optimum:
-    """Threshold and scale of least mean squared error, found by minimising the error integral.
-
-    Attributes
-    ----------
-    delta, scale
-        The threshold and the scale.
-    error
-        The mean squared error there.
-    """
-
-    delta: float
-    scale: float
-    error: float
-
-
-def uniform_sigma(K: float) -> float:
-    """Standard deviation of weights uniform on ``(-sqrt(6/K), sqrt(6/K))``."""
-    if not K > 0:
-        raise ValueError(f"K must be positive, got {K}")
-    return float((2.0 / K) ** 0.5)
-
-
-def _half_line(
-    distribution: str, sigma: float, function: Callable[[float], float], low: float, high: float = np.inf
-) -> float:
-    """Integral of a function times the density between two positive ends."""
-    end = sigma * (3.0**0.5 if distribution == "uniform" else 40.0)
-    low, high = min(low, end), min(high, end)
-
-    def density(w: float) -> float:
-        if distribution == "uniform":
-            return 1 / (2 * end)
-        if distribution == "gaussian":
-            return float(np.exp(-((w / sigma) ** 2) / 2) / (sigma * np.sqrt(2 * np.pi)))
-        return float(np.exp(-(2.0**0.5) * w / sigma) / (sigma * 2.0**0.5))
-
-    cuts = [low, *(c * sigma for c in (1.0, 3.0, 8.0, 20.0) if low < c * sigma < high), high]
-    pieces = [
-        quad(lambda w: function(w) * density(w), a, b, epsabs=0.0, epsrel=1e-13)[0] for a, b in pairwise(cuts)
-    ]
-    return float(sum(pieces))
-
-
-def mean_abs(distribution: str, sigma: float) -> float:
-    """``E|w|``, by quadrature of the density.
-
-    Examples
-    --------
-    >>> round(mean_abs("uniform", 1.0) * 2 / 3**0.5, 12)
-    1.0
-    """
-    _require(distribution, sigma)
-    return 2 * _half_line(distribution, sigma, lambda w: w, 0.0)
-
-
-def error_integral(distribution: str, sigma: float, delta: float, scale: float) -> float:
-    """Mean squared error ``E(w - s tern(w))^2``, by quadrature of the density split at the threshold."""
-    _require(distribution, sigma, delta)
-    below = _half_line(distribution, sigma, lambda w: w**2, 0.0, delta)
-    above = _half_line(distribution, sigma, lambda w: (w - scale) ** 2, delta)
-    return 2 * (below + above)
-
-
-def best_scale(distribution: str, sigma: float, delta: float) -> float:
-    """Scale of least error at a threshold: where the central difference of the error in the scale vanishes.
-
-    The error is quadratic in the scale, for which a central difference is exact, so that the step may be large.
-    """
-    _require(distribution, sigma, delta)
-
-    def slope(scale: float) -> float:
-        step = 0.5 * sigma
-        up, down = (error_integral(distribution, sigma, delta, scale + side * step) for side in (1, -1))
-        return (up - down) / (2 * step)
-
-    return float(brentq(slope, 0.0, delta + 8 * sigma, xtol=1e-14, rtol=1e-14))
-
-
-def least_error(distribution: str, sigma: float, delta: float) -> float:
-    """Mean squared error at a threshold and the scale that is best there."""
-    return error_integral(distribution, sigma, delta, best_scale(distribution, sigma, delta))
-
-
-def slope_of_least_error(distribution: str, sigma: float, delta: float) -> float:
-    """Derivative of the least error in the threshold, by central differences extrapolated to step zero."""
-
-    def central(step: float) -> float:
-        up, down = (least_error(distribution, sigma, delta + side * step) for side in (1, -1))
-        return (up - down) / (2 * step)
-
-    halves = [central(1e-2 * sigma / 2**k) for k in range(3)]
-    once = [(4 * fine - coarse) / 3 for coarse, fine in pairwise(halves)]
-    return (16 * once[1] - once[0]) / 15
-
-
-def minimise_error(distribution: str, sigma: float) -> Optimum:
-    """Threshold and scale that minimise the mean squared error.
-
-    Both are zeros of central differences of the error integral, the threshold near a minimum that was searched for.
-
-    Parameters
-    ----------
-    distribution
-        ``"uniform"``, ``"gaussian"`` or ``"laplace"``.
-    sigma
-        Standard deviation of the weights, positive.
-
-    Examples
-    --------
-    >>> optimum = minimise_error("laplace", 1.0)
-    >>> bool(optimum.error < error_integral("laplace", 1.0, optimum.delta, 1.01 * optimum.scale))
-    True
-    """
-    _require(distribution, sigma)
-
-    near = float(
-        minimize_scalar(
-            lambda d: least_error(distribution, sigma, d),
-            bounds=(0.05 * sigma, 1.5 * sigma),
-            method="bounded",
-        ).x
-    )
-    around = near - 0.05 * sigma, near + 0.05 * sigma
-    delta = float(brentq(lambda d: slope_of_least_error(distribution, sigma, d), *around, xtol=1e-13))
-    scale = best_scale(distribution, sigma, delta)
-    return Optimum(delta, scale, error_integral(distribution, sigma, delta, scale))

@@ -7,12 +7,13 @@ from itertools import pairwise
 
 import numpy as np
 
+from numeric.arrays import Doubles
 from numeric.experiments import logistic, ternary
-from numeric.experiments.integrals import nearest_levels
-from numeric.sampling.estimates import Array, Estimate, Moments
+from numeric.experiments.weight_integrals import nearest_levels
+from numeric.sampling.estimates import Estimate, Moments
 
 
-def nearest_level(weights: Array, largest: float, bits: int, out: Array | None = None) -> Array:
+def nearest_level(weights: Doubles, largest: float, bits: int, out: Doubles | None = None) -> Doubles:
     """The nearest of ``2**bits`` levels from ``-largest`` to ``largest``; beyond the ends, the end; ties go to even.
 
     Parameters
@@ -80,13 +81,13 @@ class LevelDraws:
     def points(self) -> int:
         return len(self.bits)
 
-    def fill(self, rng: np.random.Generator, z: Array) -> None:
+    def fill(self, rng: np.random.Generator, z: Doubles) -> None:
         if self.distribution == "logistic":
             logistic.fill(rng, z)
         else:
             ternary.fill(rng, self.distribution, z)
 
-    def observe(self, z: Array, point: int, out: Array) -> None:
+    def observe(self, z: Doubles, point: int, out: Doubles) -> None:
         np.multiply(z[0], self.sigma, out=out[0])
         nearest_level(out[0], self.largest, self.bits[point], out[0])
         np.square(out[0], out=out[1])

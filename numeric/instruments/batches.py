@@ -25,11 +25,12 @@ from typing import TypeAlias
 
 import numpy as np
 
+from numeric.arrays import Doubles
 from numeric.instruments.bounded import Bounded
 from numeric.sampling.engine import Draws, mean_of, sample
-from numeric.sampling.estimates import Array, Estimate
+from numeric.sampling.estimates import Estimate
 
-Statistic: TypeAlias = Callable[[Array], Array]
+Statistic: TypeAlias = Callable[[Doubles], Doubles]
 """Takes n batches, shape (m, n), and returns the statistic of each, shape (n,)."""
 
 _ROUNDING = (
@@ -51,8 +52,8 @@ class Rule:
         Shape (n,); they add up to 1 and may be negative.
     """
 
-    points: Array
-    weights: Array
+    points: Doubles
+    weights: Doubles
 
 
 @lru_cache(maxsize=8)
@@ -79,7 +80,7 @@ def symmetric_rule(m: int, degree: int) -> Rule:
     return _of_degree_5(m, axes)
 
 
-def _of_degree_5(m: int, axes: Array) -> Rule:
+def _of_degree_5(m: int, axes: Doubles) -> Rule:
     """The origin, the axes at distance sqrt(2 t) and the diagonals of all planes at the same distance."""
     diagonals = np.zeros((m, 2 * m * (m - 1)))
     for column, (i, j) in enumerate(combinations(range(m), 2)):
@@ -205,10 +206,10 @@ class _Controlled:
     def dimension(self) -> int:
         return self.draws.dimension
 
-    def fill(self, rng: np.random.Generator, z: Array) -> None:
+    def fill(self, rng: np.random.Generator, z: Doubles) -> None:
         self.draws.fill(rng, z)
 
-    def observe(self, z: Array, point: int, out: Array) -> None:
+    def observe(self, z: Doubles, point: int, out: Doubles) -> None:
         rows = np.empty((self.draws.statistics, z.shape[1]))
         self.draws.observe(z, point, rows)
         out[0] = rows[0] - np.tensordot(self.weights, rows[1:], axes=1) + self.offset

@@ -15,6 +15,7 @@ from itertools import pairwise, product
 
 import numpy as np
 
+from numeric.arrays import Doubles
 from numeric.instruments.bounded import Bounded
 from numeric.instruments.laws import Normal
 from numeric.instruments.quadrature import (
@@ -31,7 +32,6 @@ from numeric.instruments.quadrature import (
     rule_error,
 )
 from numeric.instruments.rounding import SMALLEST, UNIT, Running
-from numeric.sampling.estimates import Array
 
 _DROP = 90.0  # twice that of one variable: the bound beyond the cut is a square root
 _LONGEST = 5.0  # panel, in standard deviations
@@ -54,16 +54,16 @@ class _Side:
         return (self.high - self.low) / 2
 
     @cached_property
-    def _cells(self) -> Array:
+    def _cells(self) -> Doubles:
         return self.centre + self.half * CELLS
 
     @cached_property
-    def in_cells(self) -> Array:
+    def in_cells(self) -> Doubles:
         """Bounds on the modulus of the polynomial in cells of the panel."""
         return self.piece.majorant(self._cells, self.half * CELL)
 
     @cached_property
-    def cells_nearest(self) -> Array:
+    def cells_nearest(self) -> Doubles:
         """Least distances of these cells from zero."""
         return np.asarray(np.maximum(0.0, np.abs(self._cells) - self.half * CELL[0]))
 
@@ -76,7 +76,7 @@ class _Side:
         x = self.half * rule.nodes
         return Running(x + self.centre, UNIT * (np.abs(x) + np.abs(x + self.centre)))
 
-    def nearest(self, reach: Array | float) -> Array:
+    def nearest(self, reach: Doubles | float) -> Doubles:
         """Least distance from zero of what is within this reach of the centre."""
         return np.asarray(np.maximum(0.0, abs(self.centre) - reach))
 

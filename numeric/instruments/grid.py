@@ -12,15 +12,15 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from numeric.arrays import Doubles
 from numeric.instruments.bounded import Bounded
-from numeric.sampling.estimates import Array
 
 _DISPLACED = 2.0**-44  # of a jump, by rounding in the inverse of a distribution function or in the grid
 _BLOCK = 1 << 14
 
 
 def expectation(
-    function: Callable[[Array], Array | NDArray[np.bool_]],
+    function: Callable[[Doubles], Doubles | NDArray[np.bool_]],
     variation: float,
     points: int,
     *,

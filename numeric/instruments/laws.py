@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from numeric.arrays import Doubles
 from numeric.instruments.rounding import UNIT, Running
-from numeric.sampling.estimates import Array
 
 DROP = 45.0
 """Of the exponent, from where a piece of an integral begins to where it is cut."""
@@ -43,7 +43,7 @@ class Law:
         """Logarithm of the density up to the constant, inside the support."""
         raise NotImplementedError
 
-    def log_majorant(self, centre: Array | float, reach: Array, height: Array) -> Array:
+    def log_majorant(self, centre: Doubles | float, reach: Doubles, height: Doubles) -> Doubles:
         """At least the real part of the exponent at x + iy where ``|x - centre| <= reach``, ``|y| <= height``.
 
         The exponent is continued from the side of zero on which the centre lies.
@@ -71,7 +71,7 @@ class Normal(Law):
         scaled = x / self.sigma
         return scaled * scaled * -0.5
 
-    def log_majorant(self, centre: Array | float, reach: Array, height: Array) -> Array:
+    def log_majorant(self, centre: Doubles | float, reach: Doubles, height: Doubles) -> Doubles:
         nearest = np.maximum(np.abs(centre) - reach, 0.0)
         return np.asarray((height - nearest) * (height + nearest) / (2 * self.sigma**2))
 
@@ -97,7 +97,7 @@ class Laplace(Law):
     def exponent(self, x: Running) -> Running:
         return -(abs(x) * self._rate)
 
-    def log_majorant(self, centre: Array | float, reach: Array, height: Array) -> Array:
+    def log_majorant(self, centre: Doubles | float, reach: Doubles, height: Doubles) -> Doubles:
         return np.asarray((reach - np.abs(centre)) * self.decay(0.0))
 
     def cut(self, nearest: float, drop: float = DROP) -> float:
@@ -122,7 +122,7 @@ class Uniform(Law):
     def exponent(self, x: Running) -> Running:
         return Running(np.zeros_like(x.value), 0.0)
 
-    def log_majorant(self, centre: Array | float, reach: Array, height: Array) -> Array:
+    def log_majorant(self, centre: Doubles | float, reach: Doubles, height: Doubles) -> Doubles:
         return np.zeros_like(reach)
 
     def cut(self, nearest: float, drop: float = DROP) -> float:

@@ -14,19 +14,20 @@ coefficients are at most ``2 M(rho) / rho^k``, M(rho) a bound on the Bernstein e
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
 from math import comb, factorial, isfinite
+from typing import TypeAlias
 
 import numpy as np
 
+from numeric.arrays import Doubles
 from numeric.instruments.bounded import Bounded
 from numeric.instruments.laws import DROP, Law
 from numeric.instruments.rounding import SMALLEST, UNIT, Number, Running, rounded
-from numeric.sampling.estimates import Array
 
 NODES = 32
 """Nodes on each panel."""
@@ -76,7 +77,7 @@ class Piece:
             value = value * linear + rest.pop()
         return value
 
-    def majorant(self, centre: Array | float, reach: Array) -> Array:
+    def majorant(self, centre: Doubles | float, reach: Doubles) -> Doubles:
         """At least the modulus of the polynomial in the disc of this reach around the centre."""
         linear = self._line(centre, reach)
         value = np.zeros_like(linear)
@@ -84,7 +85,7 @@ class Piece:
             value = value * linear + abs(float(coefficient))
         return value * SLACK
 
-    def _line(self, centre: Array | float, reach: Array) -> Array:
+    def _line(self, centre: Doubles | float, reach: Doubles) -> Doubles:
         slope, intercept = float(self.slope), float(self.intercept)
         rounding = 4 * UNIT * (np.abs(slope * centre) + abs(intercept))
         return np.asarray(np.abs(slope * centre + intercept) + rounding + abs(slope) * reach)
@@ -101,6 +102,21 @@ class Piece:
         return float(sum(powers) * np.exp(law.log_majorant(cut, _FLAT, _FLAT)[0])) * SLACK + SMALLEST
 
 
+def monomial(order: int) -> tuple[float, ...]:
+    """Coefficients of the power itself.
+
+    Examples
+    --------
+    >>> monomial(2)
+    (0.0, 0.0, 1.0)
+    """
+    return (0.0,) * order + (1.0,)
+
+
+Instrument: TypeAlias = Callable[[Law, Iterable[Piece]], Bounded]
+"""What integrates: :func:`expectation` here, or that of :mod:`numeric.instruments.ball`."""
+
+
 @dataclass(frozen=True)
 class Rule:
     """A Gauss-Legendre rule on [-1, 1] as rounded to floats.
@@ -115,8 +131,8 @@ class Rule:
         Sum of the weights, which are positive.
     """
 
-    nodes: Array
-    weights: Array
+    nodes: Doubles
+    weights: Doubles
     defect: float
     total: float
 
@@ -196,7 +212,7 @@ def _panel(law: Law, piece: Piece, low: float, high: float) -> Bounded:
     return Bounded(float(found.value), float(found.error) + error * SLACK, rule.nodes.size)
 
 
-def _majorant(law: Law, piece: Piece, centre: Array | float, reach: Array, height: Array) -> Array:
+def _majorant(law: Law, piece: Piece, centre: Doubles | float, reach: Doubles, height: Doubles) -> Doubles:
     return piece.majorant(centre, reach) * np.exp(law.log_majorant(centre, reach, height))
 
 
@@ -207,12 +223,12 @@ def _rule_error(rule: Rule, law: Law, piece: Piece, centre: float, half: float) 
     return rule_error(rule, piece.majorant(centre, reach), law.log_majorant(centre, reach, height), largest)
 
 
-def ellipses(half: float) -> tuple[Array, Array]:
+def ellipses(half: float) -> tuple[Doubles, Doubles]:
     """Half axes of the Bernstein ellipses of a panel, for every rho that is tried."""
     return half * (RHO + 1 / RHO) / 2, half * (RHO - 1 / RHO) / 2
 
 
-def rule_error(rule: Rule, factor: Array, exponent: Array, largest: float) -> float:
+def rule_error(rule: Rule, factor: Doubles, exponent: Doubles, largest: float) -> float:
     """Bound on the error of a rule on [-1, 1]: see the head of this module.
 
     Parameters

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from numeric.sampling.estimates import Array
+from numeric.arrays import Doubles
 
 Number: TypeAlias = float | Fraction
 """An exactly known number."""
@@ -44,13 +44,13 @@ class Running:
     (0.3333333333333333, True)
     """
 
-    value: Array | float
-    error: Array | float
+    value: Doubles | float
+    error: Doubles | float
 
     # NumPy arrays leave mixed operations to this class
     __array_ufunc__ = None
 
-    def __add__(self, other: Running | Array | float) -> Running:
+    def __add__(self, other: Running | Doubles | float) -> Running:
         y, e = _parts(other)
         value = self.value + y
         return Running(value, (self.error + e + UNIT * _modulus(value)) * _OUTWARD)
@@ -60,12 +60,12 @@ class Running:
     def __neg__(self) -> Running:
         return Running(-self.value, self.error)
 
-    def __sub__(self, other: Running | Array | float) -> Running:
+    def __sub__(self, other: Running | Doubles | float) -> Running:
         y, e = _parts(other)
         value = self.value - y
         return Running(value, (self.error + e + UNIT * _modulus(value)) * _OUTWARD)
 
-    def __mul__(self, other: Running | Array | float) -> Running:
+    def __mul__(self, other: Running | Doubles | float) -> Running:
         y, e = _parts(other)
         value = self.value * y
         error = _modulus(self.value) * e + (_modulus(y) + e) * self.error + UNIT * _modulus(value)
@@ -73,7 +73,7 @@ class Running:
 
     __rmul__ = __mul__
 
-    def __truediv__(self, other: Running | Array | float) -> Running:
+    def __truediv__(self, other: Running | Doubles | float) -> Running:
         y, e = _parts(other)
         least = _modulus(y) - e
         if not np.all(least > 0):
@@ -106,12 +106,12 @@ class Running:
         return Running(float(value), float(error + rounding) * _OUTWARD + SMALLEST)
 
 
-def _modulus(x: Array | float) -> Array:
-    modulus: Array = np.abs(x)
+def _modulus(x: Doubles | float) -> Doubles:
+    modulus: Doubles = np.abs(x)
     return modulus
 
 
-def _parts(other: Running | Array | float) -> tuple[Array | float, Array | float]:
+def _parts(other: Running | Doubles | float) -> tuple[Doubles | float, Doubles | float]:
     return (other.value, other.error) if isinstance(other, Running) else (other, 0.0)
 
 

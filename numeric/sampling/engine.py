@@ -1,6 +1,6 @@
 """The streaming engine: independent draws in blocks that stay in the cache, shared by many parameter values.
 
-Stream k belongs to block k, and moments are merged in the order of the blocks: the result is the same, bit by
+Each block has a generator of its own, and moments are merged in the order of the blocks: the result is the same, bit by
 bit, for any number of workers and any order in which they finish. Nothing grows with the number of draws.
 """
 
@@ -14,14 +14,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from numeric.memory import aligned
-from numeric.sampling.estimates import Array, Estimate, Moments, merged
+from numeric.arrays import Doubles, aligned
+from numeric.sampling.estimates import Estimate, Moments, merged
 from numeric.sampling.executors import Call, Plan, Round
 
 PIECE = 3 << 14
 """Numbers drawn at a time: what is computed from them leaves room in the cache of a core."""
 PIECES = 40
-"""Pieces of one block, which has one stream."""
+"""Pieces of one block, which has one generator."""
 CENTRED = 2
 """Parts that are always centred, the first of a call."""
 CHUNK = 2
@@ -65,10 +65,10 @@ class Draws(Protocol):
     @property
     def statistics(self) -> int: ...
 
-    def fill(self, rng: np.random.Generator, z: Array) -> None:
+    def fill(self, rng: np.random.Generator, z: Doubles) -> None:
         """Draw: fill z, of shape (dimension, n)."""
 
-    def observe(self, z: Array, point: int, out: Array) -> None:
+    def observe(self, z: Doubles, point: int, out: Doubles) -> None:
         """Write the statistics at a parameter value into out, of shape (statistics, n); z stays as it is."""
 
 
@@ -114,10 +114,10 @@ class Together:
             point -= part.points
         raise IndexError(point)
 
-    def fill(self, rng: np.random.Generator, z: Array) -> None:
+    def fill(self, rng: np.random.Generator, z: Doubles) -> None:
         self.parts[0].fill(rng, z)
 
-    def observe(self, z: Array, point: int, out: Array) -> None:
+    def observe(self, z: Doubles, point: int, out: Doubles) -> None:
         part, number = self.part_of(point)
         part.observe(z, number, out)
 
@@ -185,7 +185,7 @@ class _Sums:
     The first parts are centred, and tell whether the others have to be: elsewhere powers about zero do as well.
     """
 
-    def __init__(self, room: Array, blocks: int, block: int) -> None:
+    def __init__(self, room: Doubles, blocks: int, block: int) -> None:
         _, self.statistics, self.size = room.shape
         self.out, self.squares = room
         lane = math.gcd(self.size, LANE)
@@ -224,7 +224,7 @@ class _Sums:
             self.far_from_zero = bool(np.any(variance < CANCELLATION * mean**2))
 
     def moments(self, starts: list[float]) -> Moments:
-        """Of all blocks, whose streams start with these numbers."""
+        """Of all blocks, whose generators start with these numbers."""
         first, fourth = self.first.sum(axis=2), self.fourth.sum(axis=2)
         lanes_last = self.second_and_third.swapaxes(2, 3).copy()  # a sum over the last axis takes less time
         second, third = lanes_last.sum(axis=3).transpose(2, 0, 1)

@@ -10,13 +10,11 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import reduce
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import chdtr, chdtrc, ndtri
 
-Array: TypeAlias = NDArray[np.float64]
+from numeric.arrays import Doubles
 
 FALSE_ALARM = 1e-6
 """Probability that a whole run accuses any true formula."""
@@ -112,20 +110,20 @@ class Moments:
     between
         Sums of squares of the deviations of the means of blocks, shape (s,).
     starts
-        The lowest of the numbers with which the streams of blocks start, in order, ``STARTS`` at most.
+        The lowest of the numbers with which the generators of blocks start, in order, ``STARTS`` at most.
     """
 
     draws: int
-    mean: Array
-    scatter: Array
-    third: Array
-    fourth: Array
+    mean: Doubles
+    scatter: Doubles
+    third: Doubles
+    fourth: Doubles
     blocks: int
-    between: Array
-    starts: Array
+    between: Doubles
+    starts: Doubles
 
     @property
-    def covariance(self) -> Array:
+    def covariance(self) -> Doubles:
         """Covariance of one draw of the statistics, shape (s, s)."""
         return np.asarray(self.scatter / (self.draws - 1))
 
@@ -159,16 +157,16 @@ class Moments:
         )
 
     def require_independent_blocks(self) -> None:
-        """Raise where a generator repeats itself, or its streams are not independent.
+        """Raise where a generator repeats itself, or blocks are not independent.
 
         Raises
         ------
         DependentDraws
-            When the streams of two blocks start with the same number, or the means of blocks scatter as those of
+            When the generators of two blocks start with the same number, or the means of blocks scatter as those of
             independent draws do with probability ``DEPENDENCE`` only.
         """
         if np.any(np.diff(self.starts) == 0):
-            raise DependentDraws("two streams start with the same number: a stream is used twice")
+            raise DependentDraws("two blocks start with the same number: a generator is used twice")
         if self.blocks < 2:
             return
         size = self.draws // self.blocks
@@ -181,10 +179,10 @@ class Moments:
             if min(chdtr(freedom, ratio), chdtrc(freedom, ratio)) < DEPENDENCE / 2:
                 raise DependentDraws(
                     f"the means of {self.blocks} blocks of statistic {number} scatter {ratio / freedom:.3g} times "
-                    "as widely as those of independent draws: the streams depend on each other"
+                    "as widely as those of independent draws: the blocks depend on each other"
                 )
 
-    def of(self, function: Callable[[Array], float], share: float = 1.0) -> Estimate:
+    def of(self, function: Callable[[Doubles], float], share: float = 1.0) -> Estimate:
         """A smooth function of the means, its standard error by the delta method.
 
         The gradient is taken by central differences, with steps of the size of the cube root of the rounding

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from numeric.experiments import batchnorm, integrals
-from numeric.sampling.estimates import Array, Moments
+from numeric.arrays import Doubles
+from numeric.experiments import batchnorm
+from numeric.sampling.estimates import Moments
 from paper_checks.experiments.measurement import AnyExperiment, Experiment, Measurement, Sampled
 
 
@@ -69,7 +70,7 @@ def _batchnorm(m: int, eps: float) -> Experiment:
     return Experiment(tuple(sorted(tested)), run)
 
 
-def _orthogonal_to(columns: Array, vector: Array) -> Array:
+def _orthogonal_to(columns: Doubles, vector: Doubles) -> Doubles:
     """What is left of the vector by least squares."""
     return np.asarray(vector - columns @ np.linalg.lstsq(columns, vector)[0])
 
@@ -107,7 +108,7 @@ def _running_variance_by_cubature(m: int, sigma: float) -> Experiment:
     name = "batchnorm.running_variance"
 
     def run(seed: int, stream: int) -> list[Measurement]:
-        return [Measurement(name, {"sigma": sigma}, integrals.running_variance(m, 0.3, sigma))]
+        return [Measurement(name, {"sigma": sigma}, batchnorm.running_variance(m, 0.3, sigma))]
 
     return Experiment((name,), run)
 

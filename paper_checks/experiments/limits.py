@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numeric.experiments.extrapolation import limit
-from numeric.experiments.integrals import relu_quantities
+from numeric.experiments.relu_integrals import relu_quantities
 from paper_checks.experiments.measurement import QUADRATURE, Experiment, Measurement
 
 _PLACES = (10.0, 12.0, 14.0, 17.0, 20.0, 24.0, 29.0, 35.0)

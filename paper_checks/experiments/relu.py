@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from numeric.experiments import integrals, relu
+from numeric.experiments import relu, relu_integrals
 from numeric.sampling.estimates import Moments
 from paper_checks.experiments.measurement import AnyExperiment, Experiment, Measurement, Sampled
 
@@ -59,7 +59,7 @@ def _relu_by_quadrature(
     at_special = [f"relu.{name}_at_{special}" for name in _AT_SPECIAL_POINTS] if special else []
 
     def run(seed: int, stream: int) -> list[Measurement]:
-        values = integrals.relu_quantities(gamma, beta)
+        values = relu_integrals.relu_quantities(gamma, beta)
         in_a, in_both = {"a": beta / abs(gamma)}, {"gamma": gamma, "beta": beta}
         return [
             *[Measurement(f"relu.{name}", in_a, values[name]) for name in _IN_A],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numeric.experiments import integrals, ternary
+from numeric.experiments import ternary, ternary_error, weight_integrals
 from numeric.instruments.bounded import Bounded
 from numeric.sampling.estimates import Moments
 from paper_checks.experiments.measurement import (
@@ -18,7 +18,7 @@ from paper_checks.experiments.measurement import (
 def _ternary(distribution: str, sigma: float) -> Sampled:
     """The share of ones at a low threshold, where few draws resolve it; everything else at the threshold 0.7 E|w|."""
     low = 0.1 * sigma
-    delta = 0.7 * ternary.mean_abs(distribution, sigma)  # by quadrature of the density
+    delta = 0.7 * ternary_error.mean_abs(distribution, sigma)  # by quadrature of the density
     scale = _scale_symbol(distribution, sigma)
     quantities: tuple[dict[str, tuple[str, Values]], ...] = (
         {"p_plus": ("p_plus", {"delta": low})},
@@ -45,7 +45,7 @@ def _ternary(distribution: str, sigma: float) -> Sampled:
 def _error(distribution: str, sigma: float, delta: float, s: float) -> Sampled:
     """The mean squared error at a threshold and a scale, and that of sign weights at their best scale."""
     scale = _scale_symbol(distribution, sigma)
-    best = ternary.best_scale(distribution, sigma, 0.0)  # by quadrature
+    best = ternary_error.best_scale(distribution, sigma, 0.0)  # by quadrature
     prefix = f"ternary.{distribution}"
     tested: tuple[tuple[str, Values], ...] = (
         (f"{prefix}.error", {**scale, "delta": delta, "s": s}),
@@ -84,19 +84,19 @@ def _integrals(distribution: str, sigma: float, delta: float, s: float) -> Exper
     shares = ("p_plus", "p_zero", "variance")
 
     def run(seed: int, stream: int) -> list[Measurement]:
-        found = integrals.ternary_quantities(distribution, sigma, delta, s)
-        at_ratio = integrals.ternary_at_ratio(distribution, sigma, 0.7)
-        signs = integrals.ternary_quantities(distribution, sigma, 0.0)
+        found = weight_integrals.ternary_quantities(distribution, sigma, delta, s)
+        at_ratio = weight_integrals.ternary_at_ratio(distribution, sigma, 0.7)
+        signs = weight_integrals.ternary_quantities(distribution, sigma, 0.0)
         values: list[tuple[str, Values, Bounded]] = [
             *[(name, at, found[name]) for name in shares],
             *[(f"{name}_at_ratio", {**scale, "t": 0.7}, at_ratio[name]) for name in shares[1:]],
             *[(f"{name}_at_0_7", scale, at_ratio[name]) for name in shares[1:]],
             ("mean_abs", scale, found["mean_abs"]),
             ("error", {**at, "s": s}, found["error"]),
-            ("optimal_scale", at, integrals.best_scale(distribution, sigma, delta)),
+            ("optimal_scale", at, weight_integrals.best_scale(distribution, sigma, delta)),
             ("binary_variance", scale, signs["variance"]),
-            ("binary_scale", scale, integrals.best_scale(distribution, sigma, 0.0)),
-            ("binary_error", scale, integrals.least_error(distribution, sigma, 0.0)),
+            ("binary_scale", scale, weight_integrals.best_scale(distribution, sigma, 0.0)),
+            ("binary_error", scale, weight_integrals.least_error(distribution, sigma, 0.0)),
         ]
         return [Measurement(f"ternary.{distribution}.{name}", point, value) for name, point, value in values]
 
@@ -134,7 +134,7 @@ def _optimum(distribution: str, sigma: float) -> Experiment:
     thresholds = (0.3 * sigma, 1.1 * sigma)
 
     def run(seed: int, stream: int) -> list[Measurement]:
-        found = ternary.minimise_error(distribution, sigma)
+        found = ternary_error.minimise_error(distribution, sigma)
         threshold, error, condition, best_scale = names
         return [
             Measurement(threshold, scale, found.delta, tolerance=QUADRATURE),
@@ -143,7 +143,7 @@ def _optimum(distribution: str, sigma: float) -> Experiment:
                 Measurement(
                     best_scale,
                     {**scale, "delta": delta},
-                    ternary.best_scale(distribution, sigma, delta),
+                    ternary_error.best_scale(distribution, sigma, delta),
                     tolerance=QUADRATURE,
                 )
                 for delta in thresholds
@@ -152,7 +152,7 @@ def _optimum(distribution: str, sigma: float) -> Experiment:
                 Measurement(
                     condition,
                     {**scale, "delta": delta},
-                    ternary.slope_of_least_error(distribution, sigma, delta),
+                    ternary_error.slope_of_least_error(distribution, sigma, delta),
                     tolerance=QUADRATURE,
                 )
                 for delta in thresholds

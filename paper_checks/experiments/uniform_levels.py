@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from numeric.experiments.integrals import nearest_levels, quantised_moment
 from numeric.experiments.uniform_levels import LevelDraws, variance
+from numeric.experiments.weight_integrals import nearest_levels, quantised_moment
 from numeric.instruments.bounded import Bounded
 from numeric.instruments.laws import Laplace, Law, Normal, Uniform
 from numeric.sampling.estimates import Moments

@@ -508,5 +508,5 @@ def test_other_byte_orders_stay_float32() -> None:
 
 @pytest.mark.parametrize("eps", ["a", "1e-5", b"1", None, [1.0, 2.0], np.inf, -1.0, 10**400])
 def test_eps_is_a_finite_number(eps: Any) -> None:
-    with pytest.raises(ValueError, match="^eps must be .*, got"):
+    with pytest.raises(ValueError, match=r"^eps must be .*, got"):
         forward([1.0, 2.0], 1.0, 0.0, eps)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,17 @@ from flint import arb, ctx
 
 from numeric import pact, uniform_levels
 from numeric.evaluation import error_free, normal_density, scaled_normal, truncated_moments
-from paper_checks.accuracy import Subject, in_balls, mills, mu, subjects, ulps, worst
+from paper_checks.accuracy import (
+    LAWS,
+    Subject,
+    in_balls,
+    mean_square_of_levels,
+    mills,
+    mu,
+    subjects,
+    ulps,
+    worst,
+)
 
 POINTS = 1200
 
@@ -22,6 +34,18 @@ def test_errors_are_within_what_the_docstring_states(subject: Subject) -> None:
         assert found.points > POINTS // 2
         assert found.holds, found
         assert found.bound <= (4 if dtype == np.float64 else 2)
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_weights_of_8_bits_are_as_accurate_as_those_of_4(law: str) -> None:
+    few = subject(f"uniform_levels.variance, {law}, 4 bits")
+    many = replace(
+        few,
+        values=partial(uniform_levels.variance, bits=8, distribution=law),
+        reference=partial(mean_square_of_levels, 8, law),
+    )
+    for dtype in (np.float64, np.float32):
+        assert worst(many, 40, np.dtype(dtype)).holds
 
 
 def subject(name: str) -> Subject:

@@ -262,7 +262,7 @@ def test_a_generator_that_repeats_itself_ends_the_run(
     assert main(["verify", SAMPLED]) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert "a stream is used twice" in err
+    assert "a generator is used twice" in err
 
 
 def test_a_report_replaces_the_last_one(tmp_path: Path) -> None:

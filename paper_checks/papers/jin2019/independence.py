@@ -11,8 +11,8 @@ from scipy.special import expit
 from derivations import Derivation, Domain, Phi, phi
 from derivations.machinery.abbreviation import Abbreviation
 from derivations.machinery.prover import FundamentalTheorem
+from numeric.arrays import Doubles
 from numeric.experiments import dorefa
-from numeric.sampling.estimates import Array
 from paper_checks.claim import (
     AnyClaim,
     Approximation,
@@ -377,7 +377,7 @@ def _independence_in_a_network(seed: int) -> tuple[str, ...]:
     )
 
 
-def _dependence(gradient: Array, hidden: Array) -> float:
+def _dependence(gradient: Doubles, hidden: Doubles) -> float:
     squares = ((gradient**2).mean(axis=1) * (hidden**2).mean(axis=1)).mean()
     mean = (gradient.mean(axis=1) * hidden.mean(axis=1)).mean()
     return float((squares - mean**2) / (gradient.var() * (hidden**2).mean()))

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from numeric.arrays import Doubles
 from numeric.instruments.batches import controlled_mean, polynomial_expectation, symmetric_rule
 from numeric.sampling.engine import sample
-from numeric.sampling.estimates import Array
 
 
 def _normal_moment(power: int) -> int:
@@ -38,7 +38,7 @@ def test_unbiased_variance_of_a_batch(m: int, sigma: float) -> None:
 
 
 def test_squared_variance_needs_the_rule_of_degree_five() -> None:
-    def squared(x: Array) -> Array:
+    def squared(x: Doubles) -> Doubles:
         return np.asarray(x.var(axis=0, ddof=1) ** 2)
 
     assert not polynomial_expectation(squared, 32, 4).refutes(1 + 2 / 31)
@@ -55,7 +55,7 @@ def test_squared_variance_needs_the_rule_of_degree_five() -> None:
         lambda x: x.max(axis=0),
     ],
 )
-def test_what_is_no_such_polynomial_is_refused(statistic: Callable[[Array], Array]) -> None:
+def test_what_is_no_such_polynomial_is_refused(statistic: Callable[[Doubles], Doubles]) -> None:
     with pytest.raises(ValueError, match="polynomial of degree at most 3"):
         polynomial_expectation(statistic, 32, 3)
 
@@ -69,10 +69,10 @@ class InverseDeviationDraws:
     source = "normal"
     statistics = 3
 
-    def fill(self, rng: np.random.Generator, z: Array) -> None:
+    def fill(self, rng: np.random.Generator, z: Doubles) -> None:
         rng.standard_normal(out=z)
 
-    def observe(self, z: Array, point: int, out: Array) -> None:
+    def observe(self, z: Doubles, point: int, out: Doubles) -> None:
         variance = z.var(axis=0)
         out[:] = 1 / np.sqrt(variance + 0.1), variance, variance**2
 

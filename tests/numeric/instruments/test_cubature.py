@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from numeric.experiments.integrals import relu_moment, relu_power
+from numeric.experiments.relu_integrals import relu_moment, relu_power
 from numeric.instruments import cubature
 from numeric.instruments.cubature import expectation_of_product
 from numeric.instruments.quadrature import Piece, gauss_legendre

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from numeric.experiments.integrals import relu_moment
+from numeric.experiments.relu_integrals import relu_moment
 from numeric.instruments import ball, quadrature
 from numeric.instruments.bounded import Bounded
 from numeric.instruments.laws import Laplace, Law, Normal, Uniform

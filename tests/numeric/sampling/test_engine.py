@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from numeric.arrays import Doubles
 from numeric.experiments.relu import ReluDraws
 from numeric.experiments.ternary import DISTRIBUTIONS, TernaryDraws
 from numeric.sampling import engine
 from numeric.sampling.engine import Together, block_size, sample, sampling, share_of_look
-from numeric.sampling.estimates import Array, DependentDraws, Moments
+from numeric.sampling.estimates import DependentDraws, Moments
 from numeric.sampling.executors import run
 
 
@@ -26,11 +27,11 @@ class SquareDraws:
     source = "normal"
     statistics = 1
 
-    def fill(self, rng: np.random.Generator, z: Array) -> None:
+    def fill(self, rng: np.random.Generator, z: Doubles) -> None:
         rng.standard_normal(out=z)
         z *= self.scale
 
-    def observe(self, z: Array, point: int, out: Array) -> None:
+    def observe(self, z: Doubles, point: int, out: Doubles) -> None:
         np.square(z[0], out=out[0])
 
 
@@ -57,7 +58,7 @@ class OffDraws(SquareDraws):
     offset: float = 0.0
     statistics = 2
 
-    def observe(self, z: Array, point: int, out: Array) -> None:
+    def observe(self, z: Doubles, point: int, out: Doubles) -> None:
         np.add(z[0], self.offset, out=out[0])
         np.add(z[0] ** 2, self.offset, out=out[1])
 
@@ -135,7 +136,7 @@ def test_a_generator_that_repeats_itself_is_noticed(streams: int, monkeypatch: p
         "generator",
         lambda seed, stream, block: np.random.default_rng((seed, stream, block % streams)),
     )
-    with pytest.raises(DependentDraws, match="a stream is used twice"):
+    with pytest.raises(DependentDraws, match="a generator is used twice"):
         sample(SquareDraws(), 60 * block_size(SquareDraws()), seed=0)
 
 
@@ -148,7 +149,7 @@ def test_independent_streams_are_not_accused() -> None:
 class SignDraws(SquareDraws):
     """Signs, of which there are two only."""
 
-    def fill(self, rng: np.random.Generator, z: Array) -> None:
+    def fill(self, rng: np.random.Generator, z: Doubles) -> None:
         z[:] = rng.integers(0, 2, z.shape)
 
 

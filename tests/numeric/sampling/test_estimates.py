@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.special import ndtri
 
+from numeric.arrays import Doubles
 from numeric.experiments.relu import ReluDraws
 from numeric.sampling.engine import block_size, sample
-from numeric.sampling.estimates import FALSE_ALARM, Array, DependentDraws, Estimate, Moments
+from numeric.sampling.estimates import FALSE_ALARM, DependentDraws, Estimate, Moments
 
 NUMBERS = arrays(np.float64, st.tuples(st.just(2), st.integers(2, 9)), elements=st.floats(-1e3, 1e3))
 
@@ -91,7 +92,7 @@ class ScaledDraws(ReluDraws):
     offset: float = 0.0
     statistics = 1
 
-    def observe(self, z: Array, point: int, out: Array) -> None:
+    def observe(self, z: Doubles, point: int, out: Doubles) -> None:
         np.exp(z, out=out)
         out *= self.scale
         out += self.offset

@@ -1,13 +1,18 @@
-"""Memory on which vector instructions are fast, and which stays with the process."""
+"""Arrays of floats: their types by name, and memory on which vector instructions are fast."""
 
 from __future__ import annotations
 
 import math
 from ctypes import addressof, c_char
-from typing import Any
+from functools import cache
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+
+Doubles: TypeAlias = NDArray[np.float64]
+Floats: TypeAlias = NDArray[np.floating[Any]]
+"""Of float32 or float64."""
 
 LINE = 64
 """Bytes of a line of the cache, and of the widest vectors."""
@@ -24,13 +29,15 @@ def aligned(shape: tuple[int, ...], dtype: DTypeLike = np.float64) -> NDArray[An
     >>> aligned((3, 5), np.float32).ctypes.data % LINE
     0
     """
+    keep_what_is_freed()
     size = math.prod(shape) * np.dtype(dtype).itemsize
     memory = np.empty(size + LINE - 1, np.uint8)
     start = -addressof(c_char.from_buffer(memory.data)) % LINE  # a third of the time of memory.ctypes.data
     return np.ndarray(shape, dtype, memory, start)
 
 
-def _keep_what_is_freed() -> None:
+@cache  # once, when the first kernel runs: it holds for the whole process
+def keep_what_is_freed() -> None:
     """Let the allocator keep some memory for the next block of numbers.
 
     The one of Linux (glibc) gives the end of its heap back at once, and a kernel pays for every page when it asks for
@@ -38,6 +45,3 @@ def _keep_what_is_freed() -> None:
     far, of this one here.
     """
     np.empty(_KEPT, np.uint8)
-
-
-_keep_what_is_freed()  # once

@@ -1,9 +1,4 @@
-"""Expectations with a bound: only the definition and the law are known here.
-
-Those of one drawn variable take the instrument that integrates:
-:func:`numeric.instruments.quadrature.expectation`, or the independent
-:func:`numeric.instruments.ball.expectation`.
-"""
+"""Shares, moments and errors of quantised weights, with a bound: only the definition and the law are known here."""
 
 from __future__ import annotations
 
@@ -11,165 +6,19 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from numeric.arrays import Doubles
 from numeric.instruments import grid, quadrature
-from numeric.instruments.batches import polynomial_expectation
 from numeric.instruments.bounded import Bounded
 from numeric.instruments.laws import Laplace, Law, Normal, Uniform
-from numeric.instruments.quadrature import Piece
+from numeric.instruments.quadrature import Instrument, Piece, monomial
 from numeric.instruments.rounding import UNIT, Number
-from numeric.sampling.estimates import Array
 
-Instrument: TypeAlias = Callable[[Law, Iterable[Piece]], Bounded]
 LAWS: Mapping[str, type[Law]] = {"uniform": Uniform, "gaussian": Normal, "laplace": Laplace}
-
-
-def _power(order: int) -> tuple[float, ...]:
-    return (0.0,) * order + (1.0,)
-
-
-# --- a ReLU behind a BatchNorm -------------------------------------------------------------------------------
-
-
-def relu_power(order: int, gamma: float, beta: float, centre: float = 0.0) -> list[Piece]:
-    """The power of ``ReLU(gamma z + beta) - centre`` as pieces in z; power 0 is the open gate.
-
-    Parameters
-    ----------
-    order
-        The power, at least 0.
-    gamma, beta
-        Scale and shift of the BatchNorm; gamma is not zero.
-    centre
-        Zero, or beta: what is subtracted without rounding.
-
-    Raises
-    ------
-    ValueError
-        When an argument is out of its range.
-    """
-    if order < 0:
-        raise ValueError(f"order must be at least 0, got {order}")
-    if not (math.isfinite(gamma) and gamma != 0):
-        raise ValueError(f"gamma must be finite and not 0, got {gamma}")
-    if not math.isfinite(beta / gamma):
-        raise ValueError(f"beta must be finite, and so must beta/gamma, got {beta}")
-    if centre not in (0.0, beta):
-        raise ValueError(f"centre must be 0 or beta, got {centre}")
-    kink = -Fraction(beta) / Fraction(gamma)
-    is_closed, is_open = _intervals((kink,)) if gamma > 0 else reversed(_intervals((kink,)))
-    pieces = [Piece(*is_open, _power(order), gamma, beta - centre)]
-    if centre:
-        pieces.append(Piece(*is_closed, _power(order), 0.0, -centre))
-    return pieces
-
-
-def relu_moment(
-    order: int, gamma: float, beta: float, integrate: Instrument = quadrature.expectation
-) -> Bounded:
-    """Expectation of the gate (order 0) or of a power of ``ReLU(gamma z + beta)``, z standard normal.
-
-    Examples
-    --------
-    >>> relu_moment(2, -1.5, 0.0).refutes(1.125)
-    False
-    """
-    return integrate(Normal(), relu_power(order, gamma, beta))
-
-
-def relu_quantities(
-    gamma: float, beta: float, integrate: Instrument = quadrature.expectation
-) -> Mapping[str, Bounded]:
-    """The quantities of :func:`numeric.experiments.relu.estimates`, and ``third_moment``, by name.
-
-    Parameters
-    ----------
-    gamma, beta
-        Scale and shift of the BatchNorm; gamma is not zero.
-    integrate
-        The instrument.
-
-    Examples
-    --------
-    >>> relu_quantities(1.0, 0.0)["second_moment"].resolution < 1e-12
-    True
-    """
-    gate, first, second, third = (relu_moment(k, gamma, beta, integrate) for k in range(4))
-    centre = max(beta, 0.0)  # a variance does not depend on it, the digits that cancel do
-    shifted, square = (integrate(Normal(), relu_power(k, gamma, beta, centre)) for k in (1, 2))
-    variance = square - shifted * shifted
-    s = abs(gamma)
-    c2, c2_variance = second / s / s, variance / s / s
-    return {
-        "gate_probability": gate,
-        "mean_after_batchnorm": first,
-        "second_moment_after_batchnorm": second,
-        "variance_after_batchnorm": variance,
-        "moment0": gate,
-        "mean": first / s,
-        "second_moment": c2,
-        "third_moment": third / s / s / s,
-        "variance": c2_variance,
-        "c1": gate,
-        "c2": c2,
-        "c2_variance": c2_variance,
-        "ratio": gate / c2,
-        "ratio_variance": gate / c2_variance,
-    }
-
-
-def pooled_second_moment(
-    shift: float, kernel: int, integrate: Instrument = quadrature.expectation
-) -> Bounded:
-    """Second moment of the average of ``ReLU(z + shift)`` over a window, z independent and standard normal.
-
-    The moments of a sum of one more independent variable follow from those of the sum so far and its own.
-
-    Parameters
-    ----------
-    shift
-        Shift of the normal numbers.
-    kernel
-        Side of the window, at least 1.
-    integrate
-        The instrument.
-    """
-    if kernel < 1:
-        raise ValueError(f"kernel must be at least 1, got {kernel}")
-    mean, square = (relu_moment(k, 1.0, shift, integrate) for k in (1, 2))
-    total, total_square = mean, square
-    for _ in range(kernel**2 - 1):
-        total_square = total_square + 2 * total * mean + square
-        total = total + mean
-    return total_square / float(kernel**4)
-
-
-def running_variance(m: int, mu: float, sigma: float) -> Bounded:
-    """Mean over Gaussian batches of the unbiased variance, by a cubature rule for batches.
-
-    Parameters
-    ----------
-    m
-        Batch size, at least 2.
-    mu, sigma
-        Mean and standard deviation of the inputs.
-
-    Examples
-    --------
-    >>> running_variance(32, 0.3, 1.1).resolution < 1e-10
-    True
-    """
-    if m < 2:
-        raise ValueError(f"m must be at least 2, got {m}")
-    return polynomial_expectation(lambda batch: batch.var(axis=0, ddof=1), m, 2, mu=mu, sigma=sigma)
-
-
-# --- quantised weights ---------------------------------------------------------------------------------------
 
 
 def _law(distribution: str, sigma: float) -> Law:
@@ -265,7 +114,7 @@ def _parabola(
     law = _law(distribution, sigma)
     minus, _, plus = _intervals((-delta, delta))
     left, middle, right = (
-        integrate(law, [Piece(*minus, _power(2), 1.0, s), Piece(*plus, _power(2), 1.0, -s)])
+        integrate(law, [Piece(*minus, monomial(2), 1.0, s), Piece(*plus, monomial(2), 1.0, -s)])
         for s in (-sigma, 0.0, sigma)
     )
     return right - left, right - middle + (left - middle)
@@ -295,7 +144,7 @@ def least_error(
 ) -> Bounded:
     """Mean squared error at a threshold and the scale that is best there; parameters as in :func:`best_scale`."""
     slope, curvature = _parabola(distribution, sigma, delta, integrate)
-    at_zero = integrate(_law(distribution, sigma), [Piece(-math.inf, math.inf, _power(2))])
+    at_zero = integrate(_law(distribution, sigma), [Piece(-math.inf, math.inf, monomial(2))])
     return at_zero - slope * slope / (8 * curvature)
 
 
@@ -313,14 +162,14 @@ def shares_on_grid(
     """
     _law(distribution, sigma)
 
-    def weights(u: Array) -> Array:
+    def weights(u: Doubles) -> Doubles:
         if distribution == "uniform":
             return np.asarray((2 * u - 1) * (3**0.5 * sigma))
         if distribution == "gaussian":
             return np.asarray(sigma * ndtri(u))
         return np.asarray(np.sign(u - 0.5) * -np.log(2 * np.minimum(u, 1 - u)) * (sigma / 2**0.5))
 
-    def share(inside: Callable[[Array], NDArray[np.bool_]], jumps: float) -> Bounded:
+    def share(inside: Callable[[Doubles], NDArray[np.bool_]], jumps: float) -> Bounded:
         return grid.expectation(lambda u: inside(weights(u)), jumps, points, seed=seed, stream=stream)
 
     return {
@@ -379,7 +228,7 @@ def quantised_moment(
     >>> quantised_moment(Normal(2.0), *nearest_levels(1, 3), 2).refutes(9.0)
     False
     """
-    pieces = (Piece(*i, _power(order), 0.0, q) for i, q in _steps(thresholds, levels))
+    pieces = (Piece(*i, monomial(order), 0.0, q) for i, q in _steps(thresholds, levels))
     return integrate(law, pieces)
 
 
@@ -390,7 +239,7 @@ def quantisation_error(
     integrate: Instrument = quadrature.expectation,
 ) -> Bounded:
     """Mean squared error ``E(w - Q(w))^2``; parameters as in :func:`quantised_moment`."""
-    pieces = (Piece(*i, _power(2), 1.0, -q) for i, q in _steps(thresholds, levels))
+    pieces = (Piece(*i, monomial(2), 1.0, -q) for i, q in _steps(thresholds, levels))
     return integrate(law, pieces)
 
 
