@@ -17,9 +17,9 @@ of 1/64 and a rest. There the Gaussian tail has a table of polynomials (`numeric
 the Laplace tail a table of values.
 
 Arguments broadcast; float32 stays float32. NaN gives NaN, and delta may be infinite. A sigma that is not positive and
-finite, a negative delta or t and an unknown law are refused with ValueError. The errors stated are the
-largest that ``benchmarks/accuracy.py`` found, rounded up. Within them a value may depend on what stands beside it in an
-array.
+finite, a negative delta or t and an unknown law are refused with ValueError. No error larger than what
+is stated was found by ``benchmarks/accuracy.py`` on its grids, nor by ``benchmarks/search_for_errors.py`` around their
+worst points. Within the errors a value may depend on what stands beside it in an array.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ def variance(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
 def variance_at_ratio(t: ArrayLike, distribution: str) -> Any:
     """Variance of ternary weights at the threshold ``delta = t E|w|``.
 
-    Error: at most 3 ulp (float32: 0.51).
+    Error: at most 2.5 ulp (float32: 0.51).
 
     Parameters
     ----------
