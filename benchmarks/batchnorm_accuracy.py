@@ -48,10 +48,8 @@ STATED: dict[str, dict[type, dict[str, float]]] = {
 """By name, and of everything else: 4 and 2 at most, but for grad_gamma in the unit that the mean is left out of."""
 
 
-def errors(rng: np.random.Generator, x: Array) -> Iterator[tuple[str, float]]:
-    """The largest error of each result, by name; everything but x is normal."""
-    g, v = rng.standard_normal((2, *x.shape)).astype(x.dtype)
-    parameters = rng.standard_normal((4, x.shape[1])).astype(x.dtype)
+def errors(x: Array, g: Array, v: Array, parameters: Array) -> Iterator[tuple[str, float]]:
+    """The largest error of each result, by name; parameters are gamma, beta and the upstream gradients v of both."""
     exact_x, exact_g, exact_v, exact_parameters = (a.astype(np.longdouble) for a in (x, g, v, parameters))
     gamma, beta, v_gamma, v_beta = exact_parameters
 
@@ -121,7 +119,10 @@ def main() -> int:
                 for seed in range(seeds):
                     rng = np.random.default_rng(seed)
                     for shape in SHAPES:
-                        for name, error in errors(rng, draw(rng, shape).astype(dtype)):
+                        x = draw(rng, shape).astype(dtype)
+                        g, v = rng.standard_normal((2, *shape)).astype(dtype)
+                        parameters = rng.standard_normal((4, shape[1])).astype(dtype)
+                        for name, error in errors(x, g, v, parameters):
                             worst[name] = max(worst.get(name, 0.0), error)
                 over = [name for name, error in worst.items() if error > stated.get(name, stated[""])]
                 exceeded |= bool(over)

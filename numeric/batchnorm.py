@@ -25,8 +25,8 @@ added, not of what is left: ``|gamma| max |xhat| + |beta|`` for y, ``|gamma| s (
 grad_input, and alike for the others, second gradients among them; for the variance its own size. In grad_gamma the mean
 in xhat adds to ``m <|g xhat|>``, which can be small: its unit is ``m (<|g xhat|> + |<g>| <|xhat|>)``. Of normal,
 uniform, rising, heavy-tailed and sparse data, with an offset and with one outlier, ``benchmarks/batchnorm_accuracy.py``
-finds at most 3.2 ulp in float64 and 1.95 in float32. A search over odder inputs (a few equal spikes, steps, geometric
-sequences, g with heavy tails or spikes), in which the mean was added in every unit, found at most 5.0 and 3.1. In
+finds at most 3.2 ulp in float64 and 1.95 in float32. Among odder inputs (a few equal spikes, steps, geometric
+sequences, g with heavy tails or spikes) ``benchmarks/search_batchnorm.py`` found at most 5.0 and 3.1. In
 float64 all this holds where no product of two or three of the deviations, g, v and s over- or underflows, as from 1e-40
 to 1e40.
 

@@ -20,8 +20,8 @@ Evaluation: these forms cancel where a < 0, and the variance where a > 0, so tha
 
 Arguments broadcast; float32 stays float32. NaN gives NaN, and mu may be infinite. A standard deviation that is not
 positive and finite is refused with ValueError. No error larger than what is stated was found by
-``benchmarks/accuracy.py`` on its grids, nor by ``benchmarks/search_for_errors.py`` around their worst points. Within the
-errors a value may depend on what stands beside it in an array.
+``benchmarks/accuracy.py`` on its grids, nor by ``benchmarks/search_for_errors.py`` around their worst points. Within
+the errors a value may depend on what stands beside it in an array.
 """
 
 from __future__ import annotations
