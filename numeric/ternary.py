@@ -369,7 +369,7 @@ def _uniform_p_plus(delta: Doubles, sigma: Doubles, numbers: Numbers) -> Doubles
         return _beyond_in_float32(delta, sigma)
     if sigma.size == 1:  # what is done to the one number takes no time
         beyond = _close_to_the_end(delta, sigma)
-        return np.maximum(beyond, 0.0, out=beyond)
+        return beyond.clip(0.0, 0.5, out=beyond)
     return _beyond(delta, sigma)
 
 
@@ -397,13 +397,13 @@ def _beyond(delta: Doubles, sigma: Doubles) -> Doubles:
 
 
 def _without_cancellation(beyond: Doubles, delta: Doubles, sigma: Doubles, room: Doubles) -> Doubles:
-    """The positive part, computed once more where the end of the law is so close that nearly all digits cancel."""
+    """From 0 to 1/2, computed once more where the end of the law is so close that nearly all digits cancel."""
     doubtful = np.abs(beyond, out=room) < 2.0**-20
     if doubtful.any():
         at = np.flatnonzero(doubtful)
         delta, sigma = (np.broadcast_to(argument, beyond.shape)[at] for argument in (delta, sigma))
         beyond[at] = _close_to_the_end(delta, sigma)
-    return beyond.clip(0.0, np.inf, out=beyond)
+    return beyond.clip(0.0, 0.5, out=beyond)
 
 
 def _close_to_the_end(delta: Doubles, sigma: Doubles) -> Doubles:
@@ -435,7 +435,7 @@ def _uniform_tail(ratio: Near) -> Doubles:
     beyond = first + ratio.centre
     beyond += second + ratio.rest
     beyond /= 2 * first
-    return np.maximum(beyond, 0.0, out=beyond)
+    return beyond.clip(0.0, 0.5, out=beyond)
 
 
 def _gaussian_tail(ratio: Near) -> Doubles:
@@ -469,7 +469,7 @@ def _gaussian_p_zero(delta: Doubles, sigma: Doubles, numbers: Numbers) -> Double
     ratio, _ = shift_ratio(delta, sigma, numbers)
     share = value(truncated_moments.two_sided, ratio).value
     np.copyto(share, 1.0, where=ratio.centre >= RIGHT)
-    return share
+    return share.clip(0.0, 1.0, out=share)
 
 
 def _laplace_p_zero(delta: Doubles, sigma: Doubles, numbers: Numbers) -> Doubles:
@@ -498,7 +498,7 @@ def _gaussian_optimal_scale(delta: Doubles, sigma: Doubles, numbers: Numbers) ->
             (sigma / delta) ** 2, tail(truncated_moments.inverse_mills)
         )
         np.copyto(optimal, delta * expansion, where=far)
-    return optimal
+    return np.maximum(optimal, delta, out=optimal)
 
 
 LOWER_TAILS: dict[str, Callable[[Near], Doubles]] = {

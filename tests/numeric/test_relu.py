@@ -130,6 +130,17 @@ def test_bounds_hold_at_any_double(mu: float, sigma: float) -> None:
     assert all(np.isfinite(g) or np.isinf(g) for f in GRADIENTS for g in f(mu, sigma))
 
 
+@pytest.mark.parametrize("sigma", [1.0, 0.7, np.linspace(0.5, 2.0, 40_000)])
+def test_roundings_do_not_pass_the_bounds_that_values_come_close_to(sigma: Any) -> None:
+    mu = np.linspace(4.0, 9.6, 40_000) * sigma
+    for gate in (relu.gate_probability(mu, sigma), relu.mean_gradient(mu, sigma)[0], relu.c1(sigma, mu)):
+        assert gate.max() == 1
+    assert np.all(relu.mean(mu, sigma) >= mu)
+    assert np.all(relu.variance(mu, sigma) <= np.square(sigma))
+    assert relu.c2_variance(sigma, mu).max() == 1
+    assert np.all(relu.second_moment_gradient(mu, sigma)[1] <= 2 * np.asarray(sigma))
+
+
 @given(shifts, scales)
 def test_gradients_agree_with_homogeneity(mu: float, sigma: float) -> None:
     for function, gradient, degree in zip(MOMENTS, GRADIENTS, (0, 1, 2, 2), strict=True):

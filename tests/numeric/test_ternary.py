@@ -86,6 +86,17 @@ def test_the_scale_is_above_the_threshold_and_the_mean_size(delta: float, sigma:
 
 
 @pytest.mark.parametrize("law", LAWS)
+def test_roundings_do_not_pass_the_bounds_that_values_come_close_to(law: str) -> None:
+    sigma = np.linspace(0.1, 3, 40_000)
+    assert ternary.p_plus(0.0, sigma, law).max() == 0.5
+    assert ternary.p_plus(0.0, float(sigma[20]), law) == 0.5
+    assert ternary.p_zero(9 * sigma, sigma, law).max() <= 1
+    delta = np.linspace(0, 9, 40_000)
+    scale = ternary.optimal_scale(delta, 1.0, law)
+    assert np.all((scale >= delta) | np.isnan(scale))
+
+
+@pytest.mark.parametrize("law", LAWS)
 @pytest.mark.parametrize("function", OF_THRESHOLD)
 def test_shapes_and_types(function: Callable[..., Any], law: str) -> None:
     delta = np.linspace(0, 1, 6).reshape(2, 3)
