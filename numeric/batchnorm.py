@@ -18,7 +18,8 @@ A first estimate of the mean is subtracted from the inputs. The mean and the mea
 variance and correct the mean; where the estimate was far off it is improved, and the differences are taken again. An
 offset common to a batch so costs only the digits that it took from the data. :mod:`numeric.evaluation.channels` says
 how sums are rounded, and that samples which stand out cost time. Of a float32 batch, channels that leave the range of
-float32 on the way are computed in float64, and all of them if there are 32 samples or fewer.
+float32 on the way are computed in float64, and all of them if there are 32 samples or fewer; of a float64 batch,
+channels that might leave the range of float64 are computed once more with x, g and v divided by powers of two.
 
 Results are differences, so errors are given in units ("ulp") of 2^-52, or 2^-23 for float32, of the sizes of what is
 added, not of what is left: ``|gamma| max |xhat| + |beta|`` for y, ``|gamma| s (max |g| + <|g xhat|> max |xhat|)`` for
@@ -26,17 +27,16 @@ grad_input, and alike for the others, second gradients among them; for the varia
 in xhat adds to ``m <|g xhat|>``, which can be small: its unit is ``m (<|g xhat|> + |<g>| <|xhat|>)``. Of normal,
 uniform, rising, heavy-tailed and sparse data, with an offset and with one outlier, ``benchmarks/batchnorm_accuracy.py``
 finds at most 3.2 ulp in float64 and 1.95 in float32. Among odder inputs (a few equal spikes, steps, geometric
-sequences, g with heavy tails or spikes) ``benchmarks/search_batchnorm.py`` found at most 5.0 and 3.1. In
-float64 all this holds where no product of two or three of the deviations, g, v and s over- or underflows, as from 1e-40
-to 1e40.
+sequences, g with heavy tails or spikes) ``benchmarks/search_batchnorm.py`` found at most 5.0 and 3.1.
 
-nan and infinities stay in their channel. A channel that is constant, and at most 1e300 in size, has ``xhat = 0``; if
+nan and infinities stay in their channel. A channel that is constant has ``xhat = 0``; if
 also ``eps = 0``, then ``s`` counts as 0, as in PyTorch's ``native_batch_norm``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -114,7 +114,7 @@ def forward(x: ArrayLike, gamma: ArrayLike, beta: ArrayLike, eps: float) -> Forw
     """
     shape, (batch,) = _batches(x=x)
     scale, shift = _per_channel(batch, gamma=gamma, beta=beta)
-    y, mean, variance = _in_range(_forward, _checked(eps), batch, scale, shift)
+    y, mean, variance = _in_range(_FORWARD, _checked(eps), batch, scale, shift)
     return Forward(y.reshape(shape), mean.reshape(shape[1:]), variance.reshape(shape[1:]))
 
 
@@ -159,7 +159,7 @@ def inference(
         y = _affine(batch, centre, scaled, shift)
         if batch.dtype == np.float32:
             sizes = np.abs([np.where(a == 0, 1.0, a) for a in (centre, scaled, shift)])
-            lost = ~((sizes > TINY) & (sizes < 1 / TINY)).all(axis=0)
+            lost = ~((sizes > TINY[4]) & (sizes < 1 / TINY[4])).all(axis=0)
             if overflows:
                 lost |= ~np.isfinite(y).all(axis=0)
             if lost.any():
@@ -211,7 +211,7 @@ def backward(x: ArrayLike, g: ArrayLike, gamma: ArrayLike, eps: float) -> Gradie
     """
     shape, (batch, upstream) = _batches(x=x, g=g)
     (scale,) = _per_channel(batch, gamma=gamma)
-    grad_input, *others, _ = _in_range(_backward, _checked(eps), batch, upstream, scale)
+    grad_input, *others, _ = _in_range(_BACKWARD, _checked(eps), batch, upstream, scale)
     return Gradients(grad_input.reshape(shape), *(grad.reshape(shape[1:]) for grad in others))
 
 
@@ -255,7 +255,7 @@ def double_backward(
     shape, (batch, upstream, second) = _batches(x=x, g=g, v=v)
     parameters = _per_channel(batch, gamma=gamma, v_gamma=v_gamma, v_beta=v_beta)
     grad_x, grad_g, grad_gamma, _ = _in_range(
-        _double_backward, _checked(eps), batch, upstream, second, *parameters
+        _DOUBLE_BACKWARD, _checked(eps), batch, upstream, second, *parameters
     )
     return SecondGradients(grad_x.reshape(shape), grad_g.reshape(shape), grad_gamma.reshape(shape[1:]))
 
@@ -265,32 +265,32 @@ class _Results(NamedTuple):
 
     of_samples: list[Floats]
     of_channels: Doubles  # the last row is the variance
-    doubtful: NDArray[np.bool_]  # channels in which float32 may have lost something by underflow
+    doubtful: NDArray[np.bool_]  # channels in which something may have been lost by underflow
 
 
 # --- the formulas ----------------------------------------------------------------------------------------------
 
 
-def _forward(eps: float, x: Floats, gamma: Doubles, beta: Doubles) -> _Results:
+def _forward(x: Floats, gamma: Doubles, beta: Doubles, eps: Doubles) -> _Results:
     y = aligned(x.shape, x.dtype)
     mean, variance = of_channels = np.empty((2, x.shape[1]))
     doubtful = np.empty(x.shape[1], bool)
     for at, panel in panels([x], [y]):
         found = panel.moments()
-        s, _ = _scales(found.variance, eps)
+        s, _ = _scales(found.variance, eps[at])
         scaled = gamma[at] * s
         panel.combine(0, beta[at] - found.offset * scaled, (0, scaled))
         mean[at], variance[at], doubtful[at] = found.mean, found.variance, panel.doubtful
     return _Results([y], of_channels, doubtful)
 
 
-def _backward(eps: float, x: Floats, g: Floats, gamma: Doubles) -> _Results:
+def _backward(x: Floats, g: Floats, gamma: Doubles, eps: Doubles) -> _Results:
     dx = aligned(x.shape, x.dtype)
     grad_gamma, grad_beta, variance = of_channels = np.empty((3, x.shape[1]))
     doubtful = np.empty(x.shape[1], bool)
     for at, panel in panels([x, g], [dx], [(1, 0)]):
         found = panel.moments()
-        s, squared_s = _scales(found.variance, eps)
+        s, squared_s = _scales(found.variance, eps[at])
         (mean_g,), (product,) = found.means, found.products
         covariance = product - found.offset * mean_g
         scaled = gamma[at] * s
@@ -302,14 +302,14 @@ def _backward(eps: float, x: Floats, g: Floats, gamma: Doubles) -> _Results:
 
 
 def _double_backward(
-    eps: float, x: Floats, g: Floats, v: Floats, gamma: Doubles, v_gamma: Doubles, v_beta: Doubles
+    x: Floats, g: Floats, v: Floats, gamma: Doubles, v_gamma: Doubles, v_beta: Doubles, eps: Doubles
 ) -> _Results:
     grad_x, grad_g = aligned(x.shape, x.dtype), aligned(x.shape, x.dtype)
     grad_gamma, variance = of_channels = np.empty((2, x.shape[1]))
     doubtful = np.empty(x.shape[1], bool)
     for at, panel in panels([x, g, v], [grad_x, grad_g], [(1, 0), (2, 0), (1, 2)]):
         found = panel.moments()
-        s, squared_s = _scales(found.variance, eps)
+        s, squared_s = _scales(found.variance, eps[at])
         mean_g, mean_v = found.means
         with_g, with_v = found.products[:2] - found.offset * found.means  # covariances with x
         c = found.products[2] - mean_g * mean_v - squared_s * with_g * with_v
@@ -324,12 +324,12 @@ def _double_backward(
     return _Results([grad_x, grad_g], of_channels, doubtful)
 
 
-def _scales(variance: Doubles, eps: float) -> tuple[Doubles, Doubles]:
+def _scales(variance: Doubles, eps: Doubles) -> tuple[Doubles, Doubles]:
     """s and its square. In the root of a reciprocal two of three roundings count half; in that of a root, one."""
     added = variance + eps
     squared: Doubles = 1 / added
     s: Doubles = np.sqrt(squared)
-    if eps < _INVERTIBLE:
+    if not eps.min(initial=1.0) >= _INVERTIBLE:
         small = added < _INVERTIBLE
         s[small] = 1 / np.sqrt(added[small])  # the reciprocal can be infinite
         s[added == 0] = squared[added == 0] = 0.0
@@ -337,31 +337,78 @@ def _scales(variance: Doubles, eps: float) -> tuple[Doubles, Doubles]:
     return s, squared
 
 
-# --- the range of float32 ---------------------------------------------------------------------------------------
+# --- the range of float32 and of float64 -------------------------------------------------------------------------
+
+_NUMBER, _X, _G, _V = np.array([0, 0, 0]), *np.eye(3, dtype=int)
 
 
-def _in_range(compute: Callable[..., _Results], eps: float, x: Floats, *arguments: Floats) -> list[Floats]:
-    """Results in the precision of x; channels that leave the range of float32 are computed in float64.
+@dataclass(frozen=True)
+class _Pass:
+    """A pass, and the units of its arguments and results: powers of those of x, g and v."""
 
-    There are no warnings of floating point, but it is noticed when an element overflows; of sums of products it is not,
-    but what overflows there is in all rows of a result. And NumPy's buffer is small, so that it does not copy a row of
-    channels into it for each row of the batch, which takes up to half as long again.
+    compute: Callable[..., _Results]
+    arguments: tuple[NDArray[np.int_], ...]
+    of_samples: tuple[NDArray[np.int_], ...]
+    of_channels: tuple[NDArray[np.int_], ...]
+
+    def rescaled(self, *arguments: Doubles) -> _Results:
+        """With x, g and v divided by powers of two, one for each channel, so that nothing is far from 1 on the way."""
+        powers = np.array([_power_of_two(array) for array in arguments if array.ndim == 2])
+        of_eps = -(-np.frexp(arguments[-1])[1] // 2)
+        powers[0] = np.where(
+            arguments[-1] > 0, np.maximum(powers[0], of_eps), powers[0]
+        )  # s is at most about 1
+
+        def times(array: Floats, unit: NDArray[np.int_]) -> Doubles:
+            return np.asarray(np.ldexp(array, unit[: len(powers)] @ powers))
+
+        found = self.compute(*(times(a, -unit) for a, unit in zip(arguments, self.arguments, strict=True)))
+        of_samples = [times(a, unit) for a, unit in zip(found.of_samples, self.of_samples, strict=True)]
+        of_channels = [times(a, unit) for a, unit in zip(found.of_channels, self.of_channels, strict=True)]
+        return _Results([*of_samples], np.array(of_channels), found.doubtful)
+
+
+def _power_of_two(array: Doubles) -> NDArray[np.intc]:
+    """The power of two that the largest number of each channel is about; 0 where there are infinities or nan."""
+    largest = np.abs(array).max(axis=0)
+    return np.asarray(np.frexp(np.where(np.isfinite(largest), largest, 1.0))[1])
+
+
+_FORWARD = _Pass(_forward, (_X, _NUMBER, _NUMBER, 2 * _X), (_NUMBER,), (_X, 2 * _X))
+_BACKWARD = _Pass(_backward, (_X, _G, _NUMBER, 2 * _X), (_G - _X,), (_G, _G, 2 * _X))
+_DOUBLE_BACKWARD = _Pass(
+    _double_backward,
+    (_X, _G, _V, _NUMBER, _V - _X, _V - _X, 2 * _X),
+    (_V + _G - 2 * _X, _V - _X),
+    (_V + _G - _X, 2 * _X),
+)
+
+
+def _in_range(step: _Pass, eps: float, x: Floats, *arguments: Floats) -> list[Floats]:
+    """Results in the precision of x; channels that leave its range on the way are computed once more.
+
+    In float32 they are computed in float64, in float64 with rescaled numbers. There are no warnings of floating point,
+    but it is noticed when an element overflows; of sums of products it is not, but what overflows there is in all rows
+    of a result. And NumPy's buffer is small, so that it does not copy a row of channels into it for each row of the
+    batch, which takes up to half as long again.
     """
+    narrow, arguments = x.dtype == np.float32, (x, *arguments, np.full(x.shape[1], eps))
     overflows: list[str] = []
     with np.errstate(all="ignore", over="call", call=lambda what, _: overflows.append(what)):
         np.setbufsize(16)  # restored with the rest
-        of_samples, of_channels, lost = compute(eps, x, *arguments)
-        if x.dtype == np.float32:
-            lost |= ~(of_channels[-1] + eps >= _SMALLEST)
-            lost |= ~np.isfinite(of_channels).all(axis=0)
-            for result in of_samples:
-                lost |= ~(np.isfinite(result).all(axis=0) if overflows else np.isfinite(result[0]))
-            if lost.any():
-                at = slice(None) if lost.all() else np.flatnonzero(lost)
-                exact = compute(eps, *(np.ascontiguousarray(a[..., at], np.float64) for a in (x, *arguments)))
-                of_channels[:, at] = exact.of_channels
-                for result, values in zip(of_samples, exact.of_samples, strict=True):
-                    result[:, at] = values
+        of_samples, of_channels, lost = step.compute(*arguments)
+        added = of_channels[-1] + eps
+        lost |= ~(added >= _SMALLEST) if narrow else ~((added > TINY[8]) & (added < 1 / TINY[8]))
+        lost |= ~np.isfinite(of_channels).all(axis=0)
+        for result in of_samples:
+            lost |= ~(np.isfinite(result).all(axis=0) if overflows else np.isfinite(result[0]))
+        if lost.any():
+            at = slice(None) if lost.all() else np.flatnonzero(lost)
+            some = [np.ascontiguousarray(a[..., at], np.float64) for a in arguments]
+            again = step.compute(*some) if narrow else step.rescaled(*some)
+            of_channels[:, at] = again.of_channels
+            for result, values in zip(of_samples, again.of_samples, strict=True):
+                result[:, at] = values
         return [*of_samples, *of_channels.astype(x.dtype, copy=False)]
 
 

@@ -32,8 +32,8 @@ _Float = TypeVar("_Float", bound=np.floating[Any])
 
 Pairs: TypeAlias = Sequence[tuple[int, int]]
 
-TINY = 2.0**-90
-"""In float32, smaller means of products, and smaller factors, may be made of numbers that have underflowed."""
+TINY = {4: 2.0**-90, 8: 2.0**-300}
+"""By bytes of a number: smaller means of products may be made of what has underflowed, or what is made of them may."""
 
 _FIRST = {4: 128, 8: 256}  # by bytes of a number, samples of the first estimate of the mean
 _ONES: dict[int, Floats] = {4: np.ones(_FIRST[4], np.float32), 8: np.ones(_FIRST[8])}
@@ -74,7 +74,7 @@ class Panel:
         self.x, *others = (room.blocks(a) for a in inputs)
         self.results = [room.blocks(a) for a in results]
         self.arrays = [self.results[0], *others]
-        self.doubtful = np.zeros(self.width, bool)  # where float32 may have lost something by underflow
+        self.doubtful = np.zeros(self.width, bool)  # where something may have been lost by underflow
 
     def moments(self) -> Moments:
         """Means of the arrays, and of the products of the pairs."""
@@ -102,8 +102,8 @@ class Panel:
             self._take_again(means, estimate, np.flatnonzero(stands_out))  # the offset is one of them
             variance = self._variance(means)
         products = means[:end]
-        if room.narrow:
-            self._doubt(np.abs(products) < TINY)
+        sizes = np.abs(products)
+        self._doubt(~((sizes > room.tiny) & (sizes < 1 / room.tiny)))
         mean = estimate.astype(np.float64) + offset
         return Moments(mean, offset, variance, means[end + 1 : -1], products)
 
@@ -146,9 +146,9 @@ class Panel:
         again = precise_sum(np.array(sums)) / self.samples
         means[-len(again) :, channels] = again[:, channels] if every else again
 
-    def _doubt(self, tiny: NDArray[np.bool_]) -> None:
-        """Means of products that are tiny are in doubt, but not where one of the two arrays is zero throughout."""
-        for pair, channels in zip(self.pairs, tiny, strict=True):
+    def _doubt(self, extreme: NDArray[np.bool_]) -> None:
+        """Means of products that are extreme are in doubt, but not where one of the two arrays is zero throughout."""
+        for pair, channels in zip(self.pairs, extreme, strict=True):
             for number in pair if channels.any() else ():
                 ends = [end(axis=0) for block in self.arrays[number] for end in (block.min, block.max)]
                 channels = channels & np.any(
@@ -174,7 +174,7 @@ class Panel:
         coefficients = np.array([constant, *(factor for _, factor in terms)])
         if self.room.narrow:
             sizes = np.abs(coefficients[1:])
-            tiny = sizes < TINY
+            tiny = sizes < self.room.tiny
             if tiny.any():
                 self.doubtful |= (tiny & (sizes > 0)).any(axis=0)
         added, on_first, *on_others = self.room.wide(coefficients)
@@ -202,6 +202,7 @@ class _Room:
         self.lanes, self.dtype, self.narrow = lanes, dtype, dtype == np.float32
         size = dtype.itemsize
         self.height, self.few, self.far, self.large = _BLOCK[size], _FEW[size], _FAR[size], _LARGE[size]
+        self.tiny = TINY[size]
         height = min(self.height, max(samples // lanes, lanes))
         self.scratch = aligned((max(height, kinds * -(-height // _FEW_SQUARES)) * lanes * width,), dtype)
         if samples <= _SHORT:

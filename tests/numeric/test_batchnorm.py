@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from fractions import Fraction
 from itertools import chain
 from typing import Any
@@ -379,6 +380,38 @@ X = np.arange(6.0).reshape(3, 2)
 def test_what_makes_no_sense_is_refused_by_name(call: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()
+
+
+POWERS = (-960, -530, -300, 100, 520, 1000)
+
+
+@pytest.mark.parametrize("eps", [0.0, 0.3])
+@pytest.mark.parametrize("of_x", POWERS)
+def test_units_of_powers_of_two_change_no_digit_over_the_whole_range(of_x: int, eps: float) -> None:
+    x, g, v = np.random.default_rng(0).standard_normal((3, 40, 5))
+    gamma, beta, v_gamma, v_beta = np.random.default_rng(1).standard_normal((4, 5))
+    eps_there = float(np.ldexp(eps, 2 * of_x)) if abs(of_x) < 500 else 0.0
+    eps = eps if eps_there else 0.0
+    with np.errstate(over="ignore"):  # a variance may be infinite
+        y, mean, variance = forward(x, gamma, beta, eps)
+        expected = y, np.ldexp(mean, of_x), np.ldexp(variance, 2 * of_x)
+        same(forward(np.ldexp(x, of_x), gamma, beta, eps_there), expected)
+        dx, dgamma, dbeta = backward(x, g, gamma, eps)
+        for of_g in (of_x, *POWERS):
+            expected = np.ldexp(dx, of_g - of_x), np.ldexp(dgamma, of_g), np.ldexp(dbeta, of_g)
+            same(backward(np.ldexp(x, of_x), np.ldexp(g, of_g), gamma, eps_there), expected)
+        there = [
+            np.ldexp(a, power) for a, power in ((x, of_x), (g, 600), (v, of_x), (v_gamma, 0), (v_beta, 0))
+        ]
+        second = double_backward(there[0], there[1], gamma, eps_there, *there[2:])
+        in_x, in_g, in_gamma = double_backward(x, g, gamma, eps, v, v_gamma, v_beta)
+        same(second, (np.ldexp(in_x, 600 - of_x), in_g, np.ldexp(in_gamma, 600)))
+
+
+def same(found: Iterable[Array], expected: Iterable[Array]) -> None:
+    """Equal to the last digit, unless that is subnormal."""
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-307)
 
 
 # --- laws ----------------------------------------------------------------------------------------------------
