@@ -10,31 +10,8 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from types import FrameType
-from typing import NoReturn
 
-
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C or a request to end.
-
-    CPython ends the process by a signal of its own, whatever status we return, where a `KeyboardInterrupt` has passed
-    through code made from text, as a dataclass being defined is; it does so for that exact type only.
-    """
-
-
-def interrupt(signal_number: int, frame: FrameType | None) -> NoReturn:
-    """Raise `Interrupted`: what Ctrl-C and a request to end do, which ends workers and keeps draws."""
-    raise Interrupted(signal_number)
-
-
-def once_more(ignored: sys.UnraisableHookArgs) -> None:
-    """Give a signal again a moment later when it came where no exception gets out, as when an object is finalised."""
-    if isinstance(ignored.exc_value, Interrupted):
-        from threading import Timer, get_ident
-
-        Timer(0.01, signal.pthread_kill, (get_ident(), *ignored.exc_value.args)).start()
-    else:
-        sys.__unraisablehook__(ignored)
+from paper_checks.interrupts import interrupt, once_more, received
 
 
 def main() -> int:
@@ -53,7 +30,7 @@ def main() -> int:
 
         return command()
     except BaseException as error:
-        if not _comes_from_interrupt(error):
+        if not received() and not isinstance(error, KeyboardInterrupt):
             raise
         return _complain("interrupted", 130)
     finally:
@@ -72,13 +49,6 @@ def _flush_errors() -> None:
         sys.stderr.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
-
-
-def _comes_from_interrupt(error: BaseException | None) -> bool:
-    """Whether it is an interrupt, or what an extension made of one while it was being imported."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__cause__ or error.__context__
-    return error is not None
 
 
 if __name__ == "__main__":

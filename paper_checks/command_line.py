@@ -15,6 +15,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from paper_checks.interrupts import end_if_received
+
 if TYPE_CHECKING:
     from derivations import Formula
     from numeric.sampling.checkpoint import Checkpoint
@@ -31,6 +33,10 @@ _DIGITS = 40
 
 class UsageError(ValueError):
     """Something on the command line that cannot be used."""
+
+
+class NothingToReport(Exception):
+    """What was drawn is worth nothing."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,9 +64,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         status = int(arguments.run(arguments))
         sys.stdout.flush()
+        end_if_received()
         return status
     except UsageError as error:
         return _complain(str(error), 2)
+    except NothingToReport as error:
+        return _complain(f"{error}; nothing is reported", 1)
     except BrokenExecutor as error:
         return _complain(f"a worker was lost ({error}); nothing is reported", 3)
     except KeyboardInterrupt:
@@ -177,25 +186,31 @@ def _verify(arguments: argparse.Namespace) -> int:
         _refuse_unwritable("--checkpoint", arguments.checkpoint)
     if not arguments.names:
         _load_meanwhile()
-    from numeric.sampling.estimates import DependentDraws
     from numeric.sampling.progress import terminal_progress
     from paper_checks.audit import audit
 
     formulas = {name: _find(name) for name in arguments.names} or None
-    try:
-        with _checkpoint(arguments.checkpoint) as store, _executor(arguments) as executor:
-            found = audit(
-                formulas, seed=arguments.seed, executor=executor, progress=terminal_progress(), store=store
-            )
-    except DependentDraws as error:
-        return _complain(f"{error}; nothing is reported", 1)
+    with _checkpoint(arguments.checkpoint) as store, _executor(arguments) as executor:
+        found = audit(
+            formulas, seed=arguments.seed, executor=executor, progress=terminal_progress(), store=store
+        )
+        _publish(found.report, arguments.json, str(found))
+    return 0 if found.holds else 1
+
+
+def _publish(report: Callable[[], dict[str, Any]], path: Path | None, text: str) -> None:
+    """Write the report, if it is asked for, and print; an error in writing waits until what was found is printed."""
+    from paper_checks import verification
+
     unwritten = None
-    if arguments.json is not None:  # before the table, which a reader may cut short
-        unwritten = _write(found.report(), arguments.json)
-    print(found)
+    if path is not None:  # before the text, which a reader may cut short
+        try:
+            verification.write_json(report(), path)
+        except OSError as error:
+            unwritten = UsageError(f"--json: {error}")
+    print(text, flush=True)
     if unwritten is not None:
         raise unwritten
-    return 0 if found.holds else 1
 
 
 def _load_meanwhile() -> None:
@@ -207,6 +222,7 @@ def _load_meanwhile() -> None:
 
 @contextmanager
 def _executor(arguments: argparse.Namespace) -> Iterator[Executor]:
+    from numeric.sampling.estimates import DependentDraws
     from numeric.sampling.executors import cluster, processes
 
     address = getattr(arguments, "cluster", None)
@@ -215,7 +231,11 @@ def _executor(arguments: argparse.Namespace) -> Iterator[Executor]:
             executor = stack.enter_context(processes(arguments.jobs) if address is None else cluster(address))
         except (ValueError, ConnectionError, ModuleNotFoundError) as error:
             raise UsageError(f"{'--jobs' if address is None else '--cluster'}: {error}") from None
-        yield executor
+        end_if_received()
+        try:
+            yield executor
+        except DependentDraws as error:
+            raise NothingToReport(str(error)) from None
 
 
 @contextmanager
@@ -242,25 +262,18 @@ def _checkpoint(path: Path | None) -> Iterator[Checkpoint | None]:
         raise UsageError(f"--checkpoint: {error}") from None
 
 
-def _write(data: dict[str, Any], path: Path) -> UsageError | None:
-    """An error where it fails, which waits until what was found is printed."""
-    from paper_checks import verification
-
-    try:
-        verification.write_json(data, path)
-    except OSError as error:
-        return UsageError(f"--json: {error}")
-    return None
-
-
 def _refuse_unwritable(option: str, path: Path) -> None:
     """Before minutes of work, not after."""
     folder = path.resolve().parent
     if not folder.is_dir():
         raise UsageError(f"{option}: there is no folder {folder}")
-    if path.is_dir():
-        raise UsageError(f"{option}: {path} is a folder; name a file in it")
-    if not os.access(path if path.exists() else folder, os.W_OK):
+    try:
+        exists = path.exists()
+    except OSError as error:  # a name that is too long, for example
+        raise UsageError(f"{option}: {error}") from None
+    if exists and not path.is_file():
+        raise UsageError(f"{option}: {path} is a folder or a device; name a file")
+    if not os.access(path if exists else folder, os.W_OK):
         raise UsageError(f"{option}: no permission to write {path}")
 
 
@@ -296,14 +309,9 @@ def _papers(arguments: argparse.Namespace) -> int:
         _refuse_unwritable("--json", arguments.json)
     with _executor(arguments) as executor:
         reviewed = review.review(ids, seed=arguments.seed, executor=executor, progress=terminal_progress())
-    unwritten = None
-    if arguments.json is not None:
-        unwritten = _write(review.report(reviewed, arguments.seed), arguments.json)
-    print(
-        review.counts_table(reviewed) if arguments.id is None else review.labels_table(reviewed[arguments.id])
-    )
-    if unwritten is not None:
-        raise unwritten
+    every = arguments.id is None
+    table = review.counts_table(reviewed) if every else review.labels_table(reviewed[arguments.id])
+    _publish(lambda: review.report(reviewed, arguments.seed), arguments.json, table)
     return int(any(r.verdict is Verdict.UNDECIDED for records in reviewed.values() for r in records))
 
 
@@ -334,12 +342,7 @@ def _mutants(arguments: argparse.Namespace) -> int:
             executor=executor,
             progress=terminal_progress(),
         )
-    unwritten = None
-    if arguments.json is not None:
-        unwritten = _write(mutants.report(found, arguments.seed), arguments.json)
-    print(mutants.table(found))
-    if unwritten is not None:
-        raise unwritten
+    _publish(lambda: mutants.report(found, arguments.seed), arguments.json, mutants.table(found))
     return 0 if found.holds else 1
 
 

@@ -11,15 +11,12 @@ import sys
 import time
 from contextlib import nullcontext
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import numpy as np
 import pytest
 
 from numeric.sampling import checkpoint, engine, executors
 from paper_checks import verification
-from paper_checks.__main__ import main as process_main
 from paper_checks.command_line import main
 
 COMMAND = (sys.executable, "-m", "paper_checks")
@@ -133,21 +130,29 @@ def test_interrupt_where_no_exception_gets_out_is_not_lost() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"normquant: interrupted\n")
 
 
-@pytest.mark.parametrize("as_error_of_an_extension", [False, True])
-def test_interrupt_while_importing_leaves_no_traceback(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, as_error_of_an_extension: bool
-) -> None:
-    class Interrupted(ModuleType):
-        def __getattr__(self, name: str) -> Any:
-            if as_error_of_an_extension:
-                raise ImportError("initialization failed") from KeyboardInterrupt()
-            raise KeyboardInterrupt
+WHILE_IMPORTING = """
+import signal, sys
+from paper_checks.__main__ import main
 
-    monkeypatch.setitem(sys.modules, "paper_checks.command_line", Interrupted("interrupted"))
-    monkeypatch.setattr(signal, "signal", lambda *_: None)
-    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
-    assert process_main() == 130
-    assert capsys.readouterr().err == "normquant: interrupted\n"
+class Once:
+    name = sys.argv.pop(1)
+
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        if name == cls.name:
+            sys.meta_path.remove(cls)
+            signal.raise_signal(signal.SIGTERM)
+
+sys.meta_path.insert(0, Once)
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("module", ["sympy", "gmpy2", "datetime", "scipy.special"])
+def test_interrupt_while_importing_is_neither_lost_nor_a_traceback(module: str) -> None:
+    command = [sys.executable, "-c", WHILE_IMPORTING, module, "verify", "pact.clip", "--jobs", "1"]
+    done = subprocess.run(command, capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"normquant: interrupted\n")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="redirections of a shell")
@@ -249,20 +254,51 @@ def test_a_checkpoint_on_a_full_disk_ends_the_run(
     assert "d.json cannot be written: [Errno 28] No space left on device" in err
 
 
+def test_a_checkpoint_outlives_a_report_that_cannot_be_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def disk_is_full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(verification, "write_json", disk_is_full)
+    report, draws = tmp_path / "report.json", tmp_path / "draws.json"
+    command = ["verify", SAMPLED, "--jobs", "1", "--json", str(report), "--checkpoint", str(draws)]
+    assert main(command) == 2
+    out, err = capsys.readouterr()
+    assert "holds" in out
+    assert err == "normquant: --json: [Errno 28] No space left on device\n"
+    assert list(tmp_path.iterdir()) == [draws]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="devices of Linux")
+@pytest.mark.parametrize("option", ["--json", "--checkpoint"])
+@pytest.mark.parametrize(("path", "message"), [("/dev/full", "device"), ("x" * 400, "too long")])
+def test_what_is_no_file_is_refused(
+    capsys: pytest.CaptureFixture[str], option: str, path: str, message: str
+) -> None:
+    assert main(["verify", SAMPLED, option, path]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert f"{option}: " in err
+    assert message in err
+
+
 def test_no_cluster_is_a_clear_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", SAMPLED, "--cluster", "tcp://127.0.0.1:9"]) == 2
     assert "--cluster: no Dask scheduler answers" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["verify", "mutants"])
 def test_a_generator_that_repeats_itself_ends_the_run(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     monkeypatch.setattr(engine, "generator", lambda *_: np.random.default_rng(0))
     monkeypatch.setattr(executors, "processes", lambda jobs: nullcontext())
-    assert main(["verify", SAMPLED]) == 1
+    assert main([command, SAMPLED]) == 1
     out, err = capsys.readouterr()
     assert out == ""
     assert "a generator is used twice" in err
+    assert "nothing is reported" in err
 
 
 def test_a_report_replaces_the_last_one(tmp_path: Path) -> None:
