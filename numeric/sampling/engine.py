@@ -16,7 +16,7 @@ import numpy as np
 
 from numeric.arrays import Doubles, aligned
 from numeric.sampling.estimates import Estimate, Moments, merged
-from numeric.sampling.executors import Call, Plan, Round
+from numeric.sampling.executors import Call, Plan, Round, run
 
 PIECE = 3 << 14
 """Numbers drawn at a time: what is computed from them leaves room in the cache of a core."""
@@ -26,6 +26,8 @@ CENTRED = 2
 """Parts that are always centred, the first of a call."""
 CHUNK = 2
 """Blocks of one call of a worker."""
+AT_A_TIME = 256
+"""Calls whose results are held before they are merged."""
 LANE = 1 << 10
 """Numbers in one inner product. In much longer ones BLAS uses its threads, and their number changes the rounding."""
 CANCELLATION = 1e-2
@@ -249,12 +251,26 @@ def _call(draws: Draws, points: Sequence[int], seed: int, stream: int, first: in
     return Call(chunk, (draws, tuple(points), seed, stream, first, blocks), cost)
 
 
-def _calls(
-    draws: Draws, points: Sequence[int], seed: int, stream: int, first: int, chunks: int
-) -> list[Call]:
-    return [
-        _call(draws, points, seed, stream, CHUNK * number, CHUNK) for number in range(first, first + chunks)
-    ]
+def _drawn(
+    draws: Draws, points: Sequence[int], seed: int, stream: int, blocks: range, expected: int = 0
+) -> Plan[list[Moments]]:
+    """Moments at some of the points over some blocks; ``expected`` is the cost of what may follow."""
+    found: list[Moments] = []
+    starts = range(blocks.start, blocks.stop, CHUNK)
+    for asked in range(0, len(starts), AT_A_TIME):
+        calls = [
+            _call(draws, points, seed, stream, first, min(CHUNK, blocks.stop - first))
+            for first in starts[asked : asked + AT_A_TIME]
+        ]
+        to_come = (blocks.stop - calls[-1].arguments[4]) * block_size(draws) * draws.dimension - calls[
+            -1
+        ].cost
+        parts = yield Round(calls, to_come + expected)
+        found = [
+            merged([*found[index : index + 1], *(part[index] for part in parts)])
+            for index in range(len(points))
+        ]
+    return found
 
 
 def share_of_look(look: int) -> float:
@@ -305,11 +321,11 @@ def sampling(
         look += 1
         active = [p for p in range(draws.points) if p not in done]
         more = max(int(np.ceil(target)) - drawn, 1)
-        parts = yield Round(_calls(draws, active, seed, stream, drawn, more), expected)
+        blocks = range(CHUNK * drawn, CHUNK * (drawn + more))
+        parts = yield from _drawn(draws, active, seed, stream, blocks, expected)
         drawn, target = drawn + more, target * GROWTH
         share, worst = share_of_look(look), 1.0
-        for index, point in enumerate(active):
-            new = merged(part[index] for part in parts)
+        for point, new in zip(active, parts, strict=True):
             found[point] = found[point].merged(new) if point in found else new
             found[point].require_independent_blocks()
             ratio = excess(point, found[point], share)
@@ -339,15 +355,8 @@ def fixed(draws: Draws, size: int, *, seed: int, stream: int) -> Plan[list[Momen
     """
     if size < 1:
         raise ValueError(f"size must be at least 1, got {size}")
-    blocks = -(-size // block_size(draws))
-    points = tuple(range(draws.points))
-    parts = yield Round(
-        [
-            _call(draws, points, seed, stream, first, min(CHUNK, blocks - first))
-            for first in range(0, blocks, CHUNK)
-        ]
-    )
-    result = [merged(part[point] for part in parts) for point in points]
+    blocks = range(-(-size // block_size(draws)))
+    result = yield from _drawn(draws, range(draws.points), seed, stream, blocks)
     for moments in result:
         moments.require_independent_blocks()
     return result
@@ -368,13 +377,8 @@ def sample(draws: Draws, size: int, *, seed: int, stream: int = 0) -> list[Momen
     DependentDraws
         When the blocks are not independent.
     """
-    plan = fixed(draws, size, seed=seed, stream=stream)
-    try:
-        calls = next(plan).calls
-        plan.send([call() for call in calls])
-    except StopIteration as finished:
-        return list(finished.value)
-    raise AssertionError("one round is all")  # pragma: no cover
+    found: list[Moments] = run({0: fixed(draws, size, seed=seed, stream=stream)})[0]
+    return found
 
 
 def mean_of(draws: Draws, size: int, *, seed: int, stream: int = 0) -> Estimate:

@@ -21,6 +21,12 @@ def test_the_mean_is_within_the_bound_for_every_shift(jumps: list[float], points
     assert abs(found.value - true) <= found.bound
 
 
+def test_the_bound_counts_the_rounding_of_the_sum() -> None:
+    found = grid.expectation(lambda u: 1e9 / 3 + (u < 0.3), 1.0, 1 << 22, seed=0, stream=0)
+    assert not found.refutes(1e9 / 3 + 0.3)
+    assert not grid.expectation(lambda u: 0.7 + 0.0 * u, 0.0, 10**6, seed=0, stream=0).refutes(0.7)
+
+
 def test_half_of_the_bound_would_not_do() -> None:
     errors = [
         abs(grid.expectation(lambda u: u < 0.3, 1.0, 10, seed=seed, stream=0).value - 0.3)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ import pytest
 from numeric.arrays import Doubles
 from numeric.experiments.relu import ReluDraws
 from numeric.experiments.ternary import DISTRIBUTIONS, TernaryDraws
-from numeric.sampling import engine
+from numeric.sampling import engine, executors
 from numeric.sampling.engine import Together, block_size, sample, sampling, share_of_look
 from numeric.sampling.estimates import DependentDraws, Moments
 from numeric.sampling.executors import run
@@ -116,6 +118,23 @@ def test_drawing_goes_on_until_the_resolution_is_reached() -> None:
     assert late.of(lambda t: float(t[0]), less).resolution(1) <= 1.5e-3
     assert early.draws < late.draws < 6 * early.draws
     assert less < share < 1
+
+
+def test_results_are_merged_before_many_are_held_and_no_digit_depends_on_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    few, all_at_once = sample(SquareDraws(), 3 * 10**7, seed=1), until(1.5e-3)
+    held = []
+
+    def noting(calls: Sequence[Any], expected: int = 0) -> executors.Round:
+        held.append(len(calls))
+        return executors.Round(calls, expected)
+
+    monkeypatch.setattr(engine, "Round", noting)
+    monkeypatch.setattr(engine, "AT_A_TIME", 3)
+    assert [repr(m) for m in sample(SquareDraws(), 3 * 10**7, seed=1)] == [repr(m) for m in few]
+    assert repr(until(1.5e-3)) == repr(all_at_once)
+    assert max(held) == 3
 
 
 def test_the_shares_of_all_looks_add_up_to_one() -> None:
