@@ -6,6 +6,7 @@ executors are those of :mod:`concurrent.futures`, and so is that of a Dask clust
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import re
@@ -297,6 +298,23 @@ def _inherited_by_workers() -> Iterator[None]:
 
 
 _ADDRESS = re.compile(r"tcp://([\w.-]+|\[[0-9a-fA-F:.]+\]):\d{1,5}", re.ASCII)
+_WORKER_WITHIN = 30.0  # seconds
+
+
+@contextmanager
+def _silent(package: str) -> Iterator[None]:
+    """What is lost is told by an exception, not by the tracebacks that a package logs besides."""
+    loggers = [
+        logging.getLogger(name) for name in logging.root.manager.loggerDict if name.startswith(package)
+    ]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 @contextmanager
@@ -318,7 +336,7 @@ def cluster(address: str) -> Iterator[Executor]:
     ValueError
         When the address does not read so.
     ConnectionError
-        When no scheduler answers.
+        When no scheduler answers, or it has no worker within half a minute.
     BrokenExecutor
         When the cluster is lost, or a call has cost the life of several workers.
     """
@@ -334,7 +352,11 @@ def cluster(address: str) -> Iterator[Executor]:
         client = Client(address, timeout="10s", set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise ConnectionError(f"no Dask scheduler answers at {address}: {error}") from None
-    with client:
+    with _silent("distributed"), client:
+        try:
+            client.wait_for_workers(1, timeout=_WORKER_WITHIN)
+        except TimeoutError:
+            raise ConnectionError(f"no worker joins the Dask scheduler at {address}") from None
         try:
             yield client.get_executor(pure=False)  # type: ignore[no-untyped-call]
         except (KilledWorker, CancelledError) as error:

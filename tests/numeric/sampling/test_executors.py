@@ -13,6 +13,7 @@ from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 import pytest
 
 from numeric.experiments.relu import ReluDraws
+from numeric.sampling import executors
 from numeric.sampling.engine import fixed
 from numeric.sampling.estimates import Moments
 from numeric.sampling.executors import Call, Plan, Round, Status, cluster, processes, run, single
@@ -58,6 +59,17 @@ def test_a_cluster_in_which_a_worker_is_killed_gives_the_same_digits(expected: s
         with cluster(local.scheduler_address) as executor:
             assert digits(run(drawing(), executor, progress=kill)) == expected
         assert not victims
+
+
+def test_a_cluster_without_workers_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(executors, "_WORKER_WITHIN", 0.5)
+    with (
+        distributed.LocalCluster(n_workers=0, dashboard_address=None, silence_logs=50) as local,
+        pytest.raises(ConnectionError, match="no worker joins the Dask scheduler at tcp://127"),
+        cluster(local.scheduler_address),
+    ):
+        raise AssertionError
 
 
 def test_no_scheduler_is_a_clear_error() -> None:
