@@ -91,8 +91,9 @@ def quantised(x: ArrayLike, alpha: ArrayLike, bits: int) -> Any:
         np.rint(place, out=level)
         place -= level
         decided = _decided(steps, place.dtype)
-        if not (place.min() >= -decided and place.max() <= decided):
-            at = np.flatnonzero(np.abs(place) > decided)
+        np.abs(place, out=place)
+        if not place.max() <= decided:
+            at = np.flatnonzero(place > decided)
             x, alpha_there = (np.broadcast_to(argument, place.shape)[at] for argument in (x, alpha))
             level[at] = _nearest_level(x.astype(float), alpha_there.astype(float), steps)[0]
         level /= steps

@@ -82,7 +82,7 @@ def variance(sigma: ArrayLike, clip: ArrayLike, bits: int, distribution: str) ->
 
     def kernel(sigma: Doubles, clip: Doubles, narrow: bool) -> Doubles:
         if steps == 1:  # no threshold: sigma does not matter, but nan stays nan
-            clip = clip + 0 * sigma
+            return clip * clip + 0 * sigma
         if narrow:
             total, rounding = _sum_over_thresholds(tail, _rounded_thresholds(sigma, clip, steps))
             bracket = (total + rounding) * (16 / float(steps) ** 2)
