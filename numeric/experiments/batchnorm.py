@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -277,6 +277,44 @@ class BatchDraws:
         batch -= batch.mean(axis=0)
         np.square(batch, out=batch)
         np.divide(batch.sum(axis=0), self.m - 1, out=out[0])
+
+
+@dataclass(frozen=True)
+class GradientDraws:
+    """Of independent standard normal upstream gradients of one batch: the mean square of the input gradient.
+
+    Parameters
+    ----------
+    x
+        The batch.
+    gamma, eps
+        Scale, and what is added to the variance.
+    """
+
+    x: tuple[float, ...]
+    gamma: float
+    eps: float
+    source = "normal"
+    points = 1
+    statistics = 1
+
+    @property
+    def dimension(self) -> int:
+        return len(self.x)
+
+    def fill(self, rng: np.random.Generator, z: Doubles) -> None:
+        rng.standard_normal(out=z)
+
+    def observe(self, z: Doubles, point: int, out: Doubles) -> None:
+        # not by BLAS, whose order of summation depends on its threads
+        gradient = np.einsum("ij,jn->in", _jacobian_of(self.x, self.gamma, self.eps), z)
+        np.square(gradient, out=gradient)
+        gradient.mean(axis=0, out=out[0])
+
+
+@cache
+def _jacobian_of(x: tuple[float, ...], gamma: float, eps: float) -> Doubles:
+    return jacobian(np.array(x), gamma, 0.0, eps)
 
 
 def running_variance(m: int, mu: float, sigma: float) -> Bounded:

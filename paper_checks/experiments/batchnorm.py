@@ -113,6 +113,17 @@ def _running_variance_by_cubature(m: int, sigma: float) -> Experiment:
     return Experiment((name,), run)
 
 
+def _grad_gain(x: tuple[float, ...], gamma: float, eps: float) -> Sampled:
+    """The expectation over upstream gradients that the sum over the Jacobian stands for."""
+    name = "batchnorm.grad_gain"
+    point = {"x": x, "m": len(x), "gamma": gamma, "eps": eps}
+
+    def measurements(number: int, moments: Moments, share: float) -> list[Measurement]:
+        return [Measurement(name, point, moments.of(lambda t: float(t[0]), share))]
+
+    return Sampled((name,), batchnorm.GradientDraws(x, gamma, eps), measurements)
+
+
 def experiments() -> tuple[AnyExperiment, ...]:
     """Those of this subject."""
     return (
@@ -122,5 +133,6 @@ def experiments() -> tuple[AnyExperiment, ...]:
         _batchnorm(6, 4.0),  # eps larger than any variance of the batch
         _inference(),
         _running_variance(8, 1.1),
+        _grad_gain((0.3, -1.2, 0.7, 2.0, -0.1, 0.9), 1.3, 0.4),
         _running_variance_by_cubature(32, 1.1),
     )
