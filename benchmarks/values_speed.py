@@ -179,6 +179,13 @@ def of_bare_numpy(mu: Any, sigma: Any) -> Cases:
     """Fast, and plain without SciPy, by name."""
     size, three, root3, root2 = np.abs(mu), 3.0, 3.0**0.5, 2.0**0.5
     return {
+        **{
+            f"pact.quantised, {bits} bits": (
+                lambda bits=bits: pact.quantised(mu, three, bits),  # type: ignore[misc]
+                lambda bits=bits: plain_quantised(mu, three, bits),  # type: ignore[misc]
+            )
+            for bits in (8, 16, 32)
+        },
         "ternary.p_plus, laplace": (
             lambda: ternary.p_plus(size, sigma, "laplace"),
             lambda: np.exp(-root2 * size / sigma) / 2,

@@ -1,7 +1,8 @@
 """The streaming engine: independent draws in blocks that stay in the cache, shared by many parameter values.
 
 Each block has a generator of its own, and moments are merged in the order of the blocks: the result is the same, bit by
-bit, for any number of workers and any order in which they finish, on processors of one kind. Nothing grows with the number of draws.
+bit, for any number of workers and any order in which they finish, on processors of one kind. Nothing grows with the
+number of draws.
 """
 
 from __future__ import annotations
