@@ -277,7 +277,7 @@ def _forward(x: Floats, gamma: Doubles, beta: Doubles, eps: Doubles) -> _Results
     doubtful = np.empty(x.shape[1], bool)
     for at, panel in panels([x], [y]):
         found = panel.moments()
-        s, _ = _scales(found.variance, eps[at])
+        s, _ = _scales(found.variance, eps if eps.size == 1 else eps[at])
         scaled = gamma[at] * s
         panel.combine(0, beta[at] - found.offset * scaled, (0, scaled))
         mean[at], variance[at], doubtful[at] = found.mean, found.variance, panel.doubtful
@@ -290,7 +290,7 @@ def _backward(x: Floats, g: Floats, gamma: Doubles, eps: Doubles) -> _Results:
     doubtful = np.empty(x.shape[1], bool)
     for at, panel in panels([x, g], [dx], [(1, 0)]):
         found = panel.moments()
-        s, squared_s = _scales(found.variance, eps[at])
+        s, squared_s = _scales(found.variance, eps if eps.size == 1 else eps[at])
         (mean_g,), (product,) = found.means, found.products
         covariance = product - found.offset * mean_g
         scaled = gamma[at] * s
@@ -309,7 +309,7 @@ def _double_backward(
     doubtful = np.empty(x.shape[1], bool)
     for at, panel in panels([x, g, v], [grad_x, grad_g], [(1, 0), (2, 0), (1, 2)]):
         found = panel.moments()
-        s, squared_s = _scales(found.variance, eps[at])
+        s, squared_s = _scales(found.variance, eps if eps.size == 1 else eps[at])
         mean_g, mean_v = found.means
         with_g, with_v = found.products[:2] - found.offset * found.means  # covariances with x
         c = found.products[2] - mean_g * mean_v - squared_s * with_g * with_v
@@ -329,7 +329,7 @@ def _scales(variance: Doubles, eps: Doubles) -> tuple[Doubles, Doubles]:
     added = variance + eps
     squared: Doubles = 1 / added
     s: Doubles = np.sqrt(squared)
-    if not eps.min(initial=1.0) >= _INVERTIBLE:
+    if eps.size > 1 or eps[0] < _INVERTIBLE:
         small = added < _INVERTIBLE
         s[small] = 1 / np.sqrt(added[small])  # the reciprocal can be infinite
         s[added == 0] = squared[added == 0] = 0.0
@@ -354,10 +354,9 @@ class _Pass:
     def rescaled(self, *arguments: Doubles) -> _Results:
         """With x, g and v divided by powers of two, one for each channel, so that nothing is far from 1 on the way."""
         powers = np.array([_power_of_two(array) for array in arguments if array.ndim == 2])
-        of_eps = -(-np.frexp(arguments[-1])[1] // 2)
-        powers[0] = np.where(
-            arguments[-1] > 0, np.maximum(powers[0], of_eps), powers[0]
-        )  # s is at most about 1
+        eps = arguments[-1][0]
+        if eps > 0:  # s is at most about 1
+            np.maximum(powers[0], (np.frexp(eps)[1] + 1) // 2, out=powers[0])
 
         def times(array: Floats, unit: NDArray[np.int_]) -> Doubles:
             return np.asarray(np.ldexp(array, unit[: len(powers)] @ powers))
@@ -392,19 +391,21 @@ def _in_range(step: _Pass, eps: float, x: Floats, *arguments: Floats) -> list[Fl
     of a result. And NumPy's buffer is small, so that it does not copy a row of channels into it for each row of the
     batch, which takes up to half as long again.
     """
-    narrow, arguments = x.dtype == np.float32, (x, *arguments, np.full(x.shape[1], eps))
+    narrow, arguments = x.dtype == np.float32, (x, *arguments, np.full(1, eps))
+    least, most = (_SMALLEST, np.inf) if narrow else (TINY[8], 1 / TINY[8])
     overflows: list[str] = []
     with np.errstate(all="ignore", over="call", call=lambda what, _: overflows.append(what)):
         np.setbufsize(16)  # restored with the rest
         of_samples, of_channels, lost = step.compute(*arguments)
-        added = of_channels[-1] + eps
-        lost |= ~(added >= _SMALLEST) if narrow else ~((added > TINY[8]) & (added < 1 / TINY[8]))
-        lost |= ~np.isfinite(of_channels).all(axis=0)
+        variance = of_channels[-1]
+        smallest, largest = of_channels.min(initial=0.0), of_channels.max(initial=0.0)
+        if not (variance.min(initial=np.inf) + eps >= least and -most < smallest and largest + eps < most):
+            lost |= ~((variance + eps >= least) & (np.abs(of_channels).max(axis=0) + eps < most))
         for result in of_samples:
             lost |= ~(np.isfinite(result).all(axis=0) if overflows else np.isfinite(result[0]))
         if lost.any():
             at = slice(None) if lost.all() else np.flatnonzero(lost)
-            some = [np.ascontiguousarray(a[..., at], np.float64) for a in arguments]
+            some = [np.ascontiguousarray(a if a.size == 1 else a[..., at], np.float64) for a in arguments]
             again = step.compute(*some) if narrow else step.rescaled(*some)
             of_channels[:, at] = again.of_channels
             for result, values in zip(of_samples, again.of_samples, strict=True):
@@ -417,7 +418,7 @@ def _in_range(step: _Pass, eps: float, x: Floats, *arguments: Floats) -> list[Fl
 
 def _checked(eps: Any) -> float:
     added = real("eps", eps)
-    if np.ndim(added) != 0 or not 0 <= added < np.inf:
+    if not (isinstance(added, float) or added.ndim == 0) or not 0 <= added < np.inf:
         raise ValueError(f"eps must be at least 0 and finite, got {shown(eps)}")
     return float(added)
 

@@ -58,7 +58,7 @@ def real(name: str, value: Any) -> NDArray[Any] | float:
         When it is not real, larger than a double can be, or masked.
     """
     try:
-        if isinstance(value, numbers.Real) and not hasattr(value, "dtype"):
+        if not hasattr(value, "dtype") and isinstance(value, numbers.Real):
             return float(value)
         array = np.asarray(value)
     except OverflowError:

@@ -102,8 +102,7 @@ class Panel:
             self._take_again(means, estimate, np.flatnonzero(stands_out))  # the offset is one of them
             variance = self._variance(means)
         products = means[:end]
-        sizes = np.abs(products)
-        self._doubt(~((sizes > room.tiny) & (sizes < 1 / room.tiny)))
+        self._doubt(np.abs(products) < room.tiny)
         mean = estimate.astype(np.float64) + offset
         return Moments(mean, offset, variance, means[end + 1 : -1], products)
 
@@ -146,9 +145,9 @@ class Panel:
         again = precise_sum(np.array(sums)) / self.samples
         means[-len(again) :, channels] = again[:, channels] if every else again
 
-    def _doubt(self, extreme: NDArray[np.bool_]) -> None:
-        """Means of products that are extreme are in doubt, but not where one of the two arrays is zero throughout."""
-        for pair, channels in zip(self.pairs, extreme, strict=True):
+    def _doubt(self, tiny: NDArray[np.bool_]) -> None:
+        """Means of products that are tiny are in doubt, but not where one of the two arrays is zero throughout."""
+        for pair, channels in zip(self.pairs, tiny, strict=True):
             for number in pair if channels.any() else ():
                 ends = [end(axis=0) for block in self.arrays[number] for end in (block.min, block.max)]
                 channels = channels & np.any(
