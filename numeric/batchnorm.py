@@ -19,7 +19,7 @@ variance and correct the mean; where the estimate was far off it is improved, an
 offset common to a batch so costs only the digits that it took from the data. :mod:`numeric.evaluation.channels` says
 how sums are rounded, and that samples which stand out cost time. Of a float32 batch, channels that leave the range of
 float32 on the way are computed in float64, and all of them if there are 32 samples or fewer; of a float64 batch,
-channels that might leave the range of float64 are computed once more with x, g and v divided by powers of two.
+channels that might leave the range of float64 are computed once more, with x, g and v divided by powers of two.
 
 Results are differences, so errors are given in units ("ulp") of 2^-52, or 2^-23 for float32, of the sizes of what is
 added, not of what is left: ``|gamma| max |xhat| + |beta|`` for y, ``|gamma| s (max |g| + <|g xhat|> max |xhat|)`` for
@@ -29,8 +29,8 @@ uniform, rising, heavy-tailed and sparse data, with an offset and with one outli
 finds at most 3.2 ulp in float64 and 1.95 in float32. Among odder inputs (a few equal spikes, steps, geometric
 sequences, g with heavy tails or spikes) ``benchmarks/search_batchnorm.py`` found at most 5.0 and 3.1.
 
-nan and infinities stay in their channel. A channel that is constant has ``xhat = 0``; if
-also ``eps = 0``, then ``s`` counts as 0, as in PyTorch's ``native_batch_norm``.
+nan and infinities stay in their channel. A channel that is constant has ``xhat = 0``; if also ``eps = 0``,
+then ``s`` counts as 0, as in PyTorch's ``native_batch_norm``.
 """
 
 from __future__ import annotations
@@ -85,8 +85,8 @@ def forward(x: ArrayLike, gamma: ArrayLike, beta: ArrayLike, eps: float) -> Forw
     Parameters
     ----------
     x
-        Batch, shape (m, channels), or (m,) for one channel; m is at least 2. float32 stays float32, anything else is
-        computed in float64.
+        Batch, shape (m, channels), or (m,) for one channel; m is at least 2. It is computed in float32 where NumPy
+        would compute in float32 or float16, else in float64.
     gamma, beta
         Scale and shift, shape (channels,) or scalar.
     eps
@@ -184,8 +184,8 @@ def backward(x: ArrayLike, g: ArrayLike, gamma: ArrayLike, eps: float) -> Gradie
     Parameters
     ----------
     x
-        Batch, shape (m, channels), or (m,) for one channel; m is at least 2. float32 stays float32 (if g is float32,
-        too), anything else is computed in float64.
+        Batch, shape (m, channels), or (m,) for one channel; m is at least 2. It is computed in float32 where NumPy
+        would compute with x and g in float32 or float16, else in float64.
     g
         Upstream gradient, of the shape of x.
     gamma
@@ -231,7 +231,7 @@ def double_backward(
     x, g, gamma, eps
         As in :func:`backward`.
     v
-        Upstream gradient of ``grad_input``, of the shape of x; to stay float32 it must be float32, too.
+        Upstream gradient of ``grad_input``, of the shape of x; its type counts as that of g does.
     v_gamma, v_beta
         Upstream gradients of ``grad_gamma`` and ``grad_beta``, shape (channels,) or scalar.
 
