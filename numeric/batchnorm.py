@@ -27,8 +27,8 @@ grad_input, and alike for the others, second gradients among them; for the varia
 in xhat adds to ``m <|g xhat|>``, which can be small: its unit is ``m (<|g xhat|> + |<g>| <|xhat|>)``. Of normal,
 uniform, rising, heavy-tailed and sparse data, with an offset and with one outlier, ``benchmarks/batchnorm_accuracy.py``
 finds at most 3.2 ulp in float64 and 1.95 in float32. Searches among odder inputs (a few equal spikes, steps,
-geometric sequences, g with heavy tails or spikes), of which ``benchmarks/search_batchnorm.py`` is one, found at most 5.0
-and 3.1.
+geometric sequences, g with heavy tails or spikes), of which ``benchmarks/search_batchnorm.py`` is one, found at most
+5.0 and 3.1.
 
 nan and infinities stay in their channel. A channel that is constant has ``xhat = 0``; if also ``eps = 0``,
 then ``s`` counts as 0, as in PyTorch's ``native_batch_norm``.
