@@ -17,7 +17,7 @@ in whose direction errors die out. The total mass, :math:`2 R_0(0) = \sqrt{2\pi}
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal, localcontext
+from decimal import Context, Decimal, localcontext
 from functools import cache
 from itertools import pairwise
 from math import factorial
@@ -143,7 +143,7 @@ def table(function: Function) -> Doubles:
     Column i belongs to the centre ``LEFT + i / PER_UNIT``. A last row holds what rounding took from the first. What
     is proportional to E is multiplied by a power of two, see `exponents`.
     """
-    with localcontext(prec=_DIGITS):
+    with localcontext(Context(prec=_DIGITS)):
         columns = []
         for centre, exponent, piece in zip(_centres(), exponents().tolist(), _pieces(), strict=False):
             series = function(piece)
@@ -163,7 +163,7 @@ def table(function: Function) -> Doubles:
 @cache
 def exponents() -> NDArray[np.intc]:
     """The powers of two that keep E(c) from underflow, about 1/E(c) where that is large, as far to both sides."""
-    with localcontext(prec=_DIGITS):
+    with localcontext(Context(prec=_DIGITS)):
         per_unit = 1 / (2 * Decimal(2).ln())
         left = [round(c * c * per_unit) if c < SMALL else 0 for c in _centres()[: -LEFT * PER_UNIT + 1]]
     return np.array([*left, *left[-2::-1]], np.intc)  # with longer integers np.ldexp takes ten times as long
@@ -178,7 +178,7 @@ def root_two_pi() -> Decimal:
     >>> float(root_two_pi() ** 2 / 2)
     3.141592653589793
     """
-    with localcontext(prec=_DIGITS):
+    with localcontext(Context(prec=_DIGITS)):
         return 2 * _moments()[-LEFT * PER_UNIT][0]
 
 
@@ -210,7 +210,7 @@ def logarithm_at_zero(exponent: int) -> tuple[float, float]:
 
 
 def _logarithm(centre: Decimal, exponent: int) -> tuple[float, float]:
-    with localcontext(prec=_DIGITS):
+    with localcontext(Context(prec=_DIGITS)):
         exact = exponent * _logarithm_of_two() - centre * centre / 2 - _logarithm_of_root()
         places = round(exact * 2**30)
         return places / 2**30, float(exact - Decimal(places) / 2**30)
@@ -218,20 +218,20 @@ def _logarithm(centre: Decimal, exponent: int) -> tuple[float, float]:
 
 @cache
 def _logarithm_of_two() -> Decimal:
-    with localcontext(prec=_DIGITS):
+    with localcontext(Context(prec=_DIGITS)):
         return Decimal(2).ln()
 
 
 @cache
 def _logarithm_of_root() -> Decimal:
-    with localcontext(prec=_DIGITS):
+    with localcontext(Context(prec=_DIGITS)):
         return root_two_pi().ln()
 
 
 @cache
 def tail(function: Function, terms: int = 6) -> list[float]:
     """Coefficients in 1/a^2 of the expansion of a ratio for a -> -oo, without the power of -a that leads it."""
-    with localcontext(prec=_DIGITS):
+    with localcontext(Context(prec=_DIGITS)):
         r0, r1, r2 = (Series([_asymptotic(k, j) for j in range(terms)]) for k in range(3))
         one = Series([Decimal(int(j == 0)) for j in range(terms)])
         return [float(c) for c in function(Piece((r0, r1, r2), E=one - one, c=one)).coefficients]

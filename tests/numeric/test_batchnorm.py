@@ -350,6 +350,19 @@ def test_integers_and_mixed_precisions_are_computed_in_float64() -> None:
     assert backward(x.astype(np.float32), x, 1.0, 0.0).grad_input.dtype == np.float64
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_constant_channel_has_no_second_gradient_for_the_smallest_eps(dtype: type) -> None:
+    x, g, v = np.array([[1, 1, 1], [1, 2, 6], [1, 0, 0]], dtype)
+    for eps in (1e-210, 1e-300):
+        assert double_backward(x, g, 1.0, eps, v).grad_input.tolist() == [0, 0, 0]
+
+
+def test_parameters_beyond_float64_give_no_warning() -> None:
+    with warnings.catch_warnings(action="error"):
+        y = forward([1.0, 2.0], np.array([np.longdouble("1e4000")]), 0.0, 0.1).y
+    assert not np.isfinite(y).all()
+
+
 def test_settings_of_numpy_are_left_as_they_were() -> None:
     before = np.getbufsize(), np.geterr()
     backward(np.ones((3, 2)), np.ones((3, 2)), 1.0, 0.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from math import pi, sqrt
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numeric import ternary
+from numeric import relu, ternary
 
 LAWS = ("uniform", "gaussian", "laplace")
 OF_THRESHOLD = (ternary.p_plus, ternary.p_zero, ternary.variance, ternary.optimal_scale)
@@ -83,6 +85,24 @@ def test_the_scale_is_above_the_threshold_and_the_mean_size(delta: float, sigma:
     scale = ternary.optimal_scale(delta, sigma, law)
     if not np.isnan(scale):
         assert scale >= max(delta, ternary.mean_abs(sigma, law)) * (1 - 4 * ULP)
+
+
+CALLER = """
+import decimal
+decimal.setcontext(decimal.Context(prec=3, Emin=-100, Emax=100, traps=[decimal.Inexact, decimal.FloatOperation]))
+from numeric import relu, ternary
+print(float(ternary.p_plus(300.0, 1.0, "laplace")), float(relu.mean(-3.0)), float(ternary.p_zero(2.0, 1.0, "gaussian")))
+"""
+
+
+def test_tables_do_not_depend_on_the_decimal_context_of_the_caller() -> None:
+    done = subprocess.run([sys.executable, "-c", CALLER], capture_output=True, text=True, check=True)
+    expected = [
+        ternary.p_plus(300.0, 1.0, "laplace"),
+        relu.mean(-3.0),
+        ternary.p_zero(2.0, 1.0, "gaussian"),
+    ]
+    assert [float(value) for value in done.stdout.split()] == expected
 
 
 @pytest.mark.parametrize("law", LAWS)
