@@ -52,7 +52,6 @@ from numeric.evaluation.scaled_normal import (
 from numeric.evaluation.truncated_moments import LEFT, RIGHT, Function, tail
 
 Limit = Callable[[Doubles, Doubles], Doubles]
-Bounded = Callable[[Doubles, Doubles, Doubles], None]
 
 _TINY = 2.0**-800  # a smaller mu over a small sigma may be too small to be held, and its slope large
 
@@ -518,12 +517,12 @@ def _replaced(values: Doubles, where: Any, by: Callable[[], Any]) -> Doubles:
 
 @dataclass(frozen=True)
 class _Tabulated:
-    """A power of sigma times a function of a, its limit where mu/sigma is large, and a bound on its roundings."""
+    """A power of sigma times a function of a, its limit where mu/sigma is large, and the side that it stays on."""
 
     function: Function
     power: int
     limit: Limit
-    bounded: Bounded = lambda values, mu, sigma: None
+    stays: np.ufunc | None = None  # the minimum of both, or the maximum: roundings could pass the limit
 
     def __call__(self, mu: Doubles, sigma: Doubles, numbers: Numbers) -> Doubles:
         return self.at(*shift_ratio(mu, sigma, numbers), mu, sigma)
@@ -532,34 +531,17 @@ class _Tabulated:
         """The value at a shift ratio that is known."""
         values = value(self.function, a).times(scale, self.power)
         _replaced(values, a.centre >= RIGHT, lambda: self.limit(mu, sigma))
-        self.bounded(values, mu, sigma)
-        return values
+        return values if self.stays is None else self.stays(values, self.limit(mu, sigma), out=values)
 
 
-def _at_most_1(values: Doubles, mu: Doubles, sigma: Doubles) -> None:
-    values.clip(-np.inf, 1.0, out=values)
-
-
-def _at_least_mu(values: Doubles, mu: Doubles, sigma: Doubles) -> None:
-    np.maximum(values, mu, out=values)
-
-
-def _at_most_sigma(values: Doubles, mu: Doubles, sigma: Doubles) -> None:
-    np.minimum(values, sigma, out=values)
-
-
-def _at_most_variance_of_y(values: Doubles, mu: Doubles, sigma: Doubles) -> None:
-    np.minimum(values, sigma * sigma, out=values)
-
-
-_gate = _Tabulated(truncated_moments.gate, 0, lambda mu, sigma: np.ones_like(mu), _at_most_1)
-_mean = _Tabulated(truncated_moments.mean, 1, lambda mu, sigma: mu, _at_least_mu)
+_gate = _Tabulated(truncated_moments.gate, 0, lambda mu, sigma: np.ones_like(mu), np.minimum)
+_mean = _Tabulated(truncated_moments.mean, 1, lambda mu, sigma: mu, np.maximum)
 _second_moment = _Tabulated(truncated_moments.second_moment, 2, lambda mu, sigma: mu * mu + sigma * sigma)
-_variance = _Tabulated(truncated_moments.variance, 2, lambda mu, sigma: sigma * sigma, _at_most_variance_of_y)
+_variance = _Tabulated(truncated_moments.variance, 2, lambda mu, sigma: sigma * sigma, np.minimum)
 _half_slope = _Tabulated(truncated_moments.half_slope_of_variance, 1, lambda mu, sigma: sigma)
-_sigma_gate = _Tabulated(truncated_moments.gate, 1, lambda mu, sigma: sigma, _at_most_sigma)
+_sigma_gate = _Tabulated(truncated_moments.gate, 1, lambda mu, sigma: sigma, np.minimum)
 _c2 = _Tabulated(truncated_moments.second_moment, 0, lambda mu, sigma: 1 + (mu / sigma) ** 2)
-_c2_variance = _Tabulated(truncated_moments.variance, 0, lambda mu, sigma: np.ones_like(mu), _at_most_1)
+_c2_variance = _Tabulated(truncated_moments.variance, 0, lambda mu, sigma: np.ones_like(mu), np.minimum)
 
 
 def _rounded_gate_gradient(mu: Rounded, sigma: Rounded, narrow: bool, out: Sequence[Rounded]) -> None:

@@ -257,15 +257,13 @@ def _drawn(
 ) -> Plan[list[Moments]]:
     """Moments at some of the points over some blocks; ``expected`` is the cost of what may follow."""
     found: list[Moments] = []
-    starts = range(blocks.start, blocks.stop, CHUNK)
-    for asked in range(0, len(starts), AT_A_TIME):
+    for start in range(blocks.start, blocks.stop, AT_A_TIME * CHUNK):
+        stop = min(start + AT_A_TIME * CHUNK, blocks.stop)
         calls = [
-            _call(draws, points, seed, stream, first, min(CHUNK, blocks.stop - first))
-            for first in starts[asked : asked + AT_A_TIME]
+            _call(draws, points, seed, stream, first, min(CHUNK, stop - first))
+            for first in range(start, stop, CHUNK)
         ]
-        to_come = (blocks.stop - calls[-1].arguments[4]) * block_size(draws) * draws.dimension - calls[
-            -1
-        ].cost
+        to_come = (blocks.stop - stop) * block_size(draws) * draws.dimension
         parts = yield Round(calls, to_come + expected)
         found = [
             merged([*found[index : index + 1], *(part[index] for part in parts)])
