@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise, product
 
@@ -29,6 +28,7 @@ from numeric.instruments.quadrature import (
     expectation,
     gauss_legendre,
     panels,
+    product_of,
     rule_error,
 )
 from numeric.instruments.rounding import SMALLEST, UNIT, Running
@@ -136,10 +136,7 @@ def _outside(f: Piece, g: Piece, law: Normal) -> float:
 
 
 def _square(piece: Piece) -> Piece:
-    squared = [Fraction(0)] * (2 * len(piece.coefficients) - 1)
-    for (i, a), (j, b) in product(enumerate(piece.coefficients), repeat=2):
-        squared[i + j] += Fraction(a) * Fraction(b)
-    return replace(piece, coefficients=tuple(squared))
+    return replace(piece, coefficients=product_of(piece.coefficients, piece.coefficients))
 
 
 def _rectangle(x: _Side, y: _Side, correlation: float) -> Bounded:

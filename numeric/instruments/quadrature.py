@@ -14,7 +14,7 @@ coefficients are at most ``2 M(rho) / rho^k``, M(rho) a bound on the Bernstein e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -111,6 +111,21 @@ def monomial(order: int) -> tuple[float, ...]:
     (0.0, 0.0, 1.0)
     """
     return (0.0,) * order + (1.0,)
+
+
+def product_of(one: Sequence[Number], other: Sequence[Number]) -> tuple[Fraction, ...]:
+    """Coefficients of the product of two polynomials, exactly.
+
+    Examples
+    --------
+    >>> [int(c) for c in product_of((1.0, 1.0), (-1.0, 1.0))]
+    [-1, 0, 1]
+    """
+    product = [Fraction(0)] * (len(one) + len(other) - 1)
+    for i, a in enumerate(one):
+        for j, b in enumerate(other):
+            product[i + j] += Fraction(a) * Fraction(b)
+    return tuple(product)
 
 
 Instrument: TypeAlias = Callable[[Law, Iterable[Piece]], Bounded]

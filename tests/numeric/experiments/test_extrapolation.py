@@ -6,8 +6,7 @@ import math
 
 import pytest
 
-from numeric.experiments import extrapolation, relu_derivatives
-from numeric.sampling.engine import sample
+from numeric.experiments import extrapolation
 
 
 def test_polynomials_are_extrapolated_exactly() -> None:
@@ -30,22 +29,8 @@ def test_mills_ratio_far_out() -> None:
     assert abs(ratio(25.0) - 1) > 1e-3
 
 
-@pytest.mark.parametrize("symbol", ["gamma", "beta"])
-def test_draws_and_quadrature_give_one_derivative(symbol: str) -> None:
-    (moments,) = sample(relu_derivatives.DerivativeDraws(symbol, ((-1.2, 0.7),)), 2_000_000, seed=1)
-    for name in ("mean", "second_moment", "variance"):
-        drawn = relu_derivatives.estimates(moments)[name]
-        exact = relu_derivatives.derivative_by_quadrature(f"{name}_after_batchnorm", symbol, -1.2, 0.7)
-        assert not drawn.refutes(exact, comparisons=60)
-        assert drawn.refutes(1.01 * exact, comparisons=60)
-
-
 def test_bad_arguments_are_named() -> None:
     with pytest.raises(ValueError, match="step must be positive, got 0"):
         extrapolation.derivative(math.sin, 0.0, 0.0)
     with pytest.raises(ValueError, match="values must be as many as places"):
         extrapolation.at_zero([1.0, 2.0], [1.0])
-    with pytest.raises(ValueError, match="symbol must be 'gamma' or 'beta', got 'a'"):
-        relu_derivatives.derivative_by_quadrature("mean", "a", 1.0, 0.0)
-    with pytest.raises(ValueError, match="gamma must not be 0"):
-        relu_derivatives.DerivativeDraws("beta", ((0.0, 1.0),))
