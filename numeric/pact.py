@@ -28,7 +28,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from numeric.arrays import Doubles, Floats
 from numeric.evaluation.arguments import real_arrays, require_bits, require_positive
@@ -36,8 +36,8 @@ from numeric.evaluation.elementwise import blockwise, blockwise_into
 from numeric.evaluation.error_free import two_product
 
 _MOST_BITS = 32
-_ROUNDINGS = 2
-"""Spacings of 1: two roundings of a quotient of at most 1 take half as much."""
+_ROUNDINGS = 1.25
+"""Spacings of 1: more than two roundings of a quotient of at most 1, and that of the bound itself, take."""
 _FEW_DOUBTFUL = 16
 """Bits up to which few places between the levels are in doubt when they are computed in float32."""
 _MODERATE = 2.0**80
@@ -94,9 +94,14 @@ def quantised(x: ArrayLike, alpha: ArrayLike, bits: int) -> Any:
         np.abs(place, out=place)
         if not place.max() <= decided:
             at = np.flatnonzero(place > decided)
-            x, alpha_there = (np.broadcast_to(argument, place.shape)[at] for argument in (x, alpha))
-            level[at] = _nearest_level(x.astype(float), alpha_there.astype(float), steps)[0]
-        level /= steps
+            there = _there(x, at), _there(alpha, at), steps
+            level[at] = (
+                _nearest_of_float32(*there) if level.dtype == np.float32 else _nearest_level(*there)[0]
+            )
+        if narrow and level.dtype == np.float64:  # takes less time, and is precise enough for float32
+            level *= 1 / steps
+        else:
+            level /= steps
         level *= alpha
         return level
 
@@ -255,6 +260,23 @@ def _nearest_level(x: Doubles, alpha: Doubles, steps: float) -> tuple[Doubles, D
         high[at], low[at] = _remainder(level[at], alpha_there, product[at], rounding[at])
     high += low
     return level, high, alpha_scaled
+
+
+def _there(argument: Floats, at: NDArray[np.intp]) -> Doubles:
+    """What stands in some places, or the number that is the same in all."""
+    return (argument if argument.size == 1 else argument[at]).astype(np.float64)
+
+
+def _nearest_of_float32(x: Doubles, alpha: Doubles, steps: float) -> Doubles:
+    """The level nearest to the clipped x, where x and alpha have 24 binary digits and steps at most 26.
+
+    ``n x`` is exact, and the quotient unless it is rounded: then it is as far from the middle between two levels as
+    a fraction of the denominator ``2 alpha`` or, over the quotient itself, of ``2 n x`` is from zero, more than 2^-51.
+    """
+    place = np.clip(x, 0.0, alpha)
+    place *= steps
+    place /= alpha
+    return np.rint(place, out=place)
 
 
 def _remainder(

@@ -467,7 +467,7 @@ def _uniform_p_zero(delta: Doubles, sigma: Doubles, numbers: Numbers) -> Doubles
 
 def _gaussian_p_zero(delta: Doubles, sigma: Doubles, numbers: Numbers) -> Doubles:
     ratio, _ = shift_ratio(delta, sigma, numbers)
-    share = value(truncated_moments.two_sided, ratio).value
+    share = value(truncated_moments.two_sided, ratio).unscaled()
     np.copyto(share, 1.0, where=ratio.centre >= RIGHT)
     return share.clip(0.0, 1.0, out=share)
 

@@ -10,10 +10,10 @@ from numpy.typing import DTypeLike
 
 from numeric.arrays import Doubles, Floats, keep_what_is_freed
 
-BLOCK = 3 << 14
+BLOCK = 5 << 14
 """Elements: large enough to hide what a call costs, small enough that the arrays of a kernel stay in the cache."""
-_BLOCK_OF_FLOAT32 = 3 << 15
-"""Their memory leaves room for more."""
+_BLOCK_OF_FLOAT32 = 3 << 16
+"""For kernels of float32, whose arithmetic takes less time over the same calls, in half the memory."""
 
 
 def blockwise(kernel: Callable[..., Any], *arguments: Floats, outputs: int = 1) -> Any:
@@ -55,7 +55,7 @@ def blockwise_into(
         op_flags=access,
         op_dtypes=[of] * count + [arguments[0].dtype] * outputs,
         casting="same_kind",
-        buffersize=_BLOCK_OF_FLOAT32 if narrow else BLOCK,
+        buffersize=_BLOCK_OF_FLOAT32 if of == np.float32 else BLOCK,
     )
     with np.errstate(all="ignore"), blocks:
         for block in blocks:

@@ -54,19 +54,22 @@ def density(mu: Doubles, sigma: Doubles, out: Sequence[Doubles]) -> None:
     np.exp(value, out=value)
     value /= sigma
 
-    left = np.add(centre, n, out=centre)  # of the exponent, times -2
+    left = np.add(centre, n, out=out[1])  # of the exponent, times -2
     left *= rest
     left -= 2 * log_small
-    series = np.multiply(left, 1 / 8, out=rest)
+    series = np.multiply(left, 1 / 8, out=out[0])
     series += _LINEAR
     series *= left
+    n *= series  # what is left enters before n is rounded, not after
+    n += rest
+    n += centre
     series *= value
     if near:
+        np.multiply(n, value, out=out[1])
         np.add(value, series, out=out[0])
-        np.multiply(n, out[0], out=out[1])
     else:
-        value += series
         n *= value
+        value += series
         np.multiply(value, 2.0**-LIFT, out=out[0])
         np.multiply(n, 2.0**-LIFT, out=out[1])
 

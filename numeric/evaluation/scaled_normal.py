@@ -3,7 +3,8 @@ r"""Functions of a shift ratio ``a = mu/sigma`` as a value times a power of two,
 Definition: what stands in `numeric.evaluation.truncated_moments`.
 
 Evaluation: ``a = centre + rest``, where the centre is a multiple of 1/64, so that products with it are exact and what
-rounding took from the quotient stays in the rest; at the centre a table has the polynomial in the rest.
+rounding took from the quotient stays in the rest; at the centre a table has the polynomial in the rest. Its value is a
+sum of two numbers, the first of few binary digits, of which products are exact too: what follows is rounded once.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from numeric.arrays import Doubles, Floats, aligned
 from numeric.evaluation.arguments import require_positive
 from numeric.evaluation.elementwise import BLOCK
-from numeric.evaluation.error_free import upper_half
+from numeric.evaluation.error_free import two_quotient, upper_half
 from numeric.evaluation.truncated_moments import (
     LEFT,
     PER_UNIT,
@@ -70,10 +71,6 @@ class Near(NamedTuple):
         """The numbers ``-a``."""
         return Near(_ZERO - (self.place - _ZERO), -self.centre, -self.rest, -self.largest, -self.least)
 
-    def rounded(self) -> Doubles:
-        """The number as one double."""
-        return self.centre + self.rest
-
 
 class Scale(NamedTuple):
     """A standard deviation, ``mantissa 2^exponent``, and 1/mantissa; the exponent is an array or 0."""
@@ -82,33 +79,66 @@ class Scale(NamedTuple):
     inverse: Doubles
     exponent: Any
 
+    def to_the(self, power: int) -> tuple[Doubles, Doubles, Doubles]:
+        """The mantissa or its square: rounded, its first 26 binary digits, and the rest."""
+        upper = upper_half(self.mantissa)
+        lower = self.mantissa - upper
+        if power == 1:
+            return self.mantissa, upper, lower
+        square = self.mantissa * self.mantissa
+        lower *= self.mantissa + upper
+        upper *= upper  # exact
+        first = upper_half(square)
+        lower += np.subtract(upper, first, out=upper)
+        return square, first, lower
+
 
 class Scaled(NamedTuple):
-    """``value 2^-exponent``; the exponent is an array or 0."""
+    """``(first + rest) 2^-exponent``, where the first has 26 binary digits; the exponent is an array or 0.
 
-    value: Doubles
+    The sum is rounded when it has been multiplied, not before.
+    """
+
+    first: Doubles
+    rest: Doubles
     exponent: Any
 
     def unscaled(self) -> Doubles:
-        """The value, in the same memory."""
-        return _ldexp(self.value, -self.exponent)
+        """The value, in the memory of the rest."""
+        return _ldexp(np.add(self.first, self.rest, out=self.rest), -self.exponent)
 
     def times(self, sigma: Scale, power: int) -> Doubles:
-        """The product with a power of sigma."""
-        value = self.value
-        for _ in range(power):
-            value = value * sigma.mantissa
-        return _ldexp(value, power * sigma.exponent - self.exponent)
+        """The product with a power of sigma, 0 to 2."""
+        if power == 0:
+            return self.unscaled()
+        return _ldexp(self._product(*sigma.to_the(power)), power * sigma.exponent - self.exponent)
 
-    def over(self, sigma: Scale) -> Scaled:
+    def times_mean(self, mu: Doubles, sigma: Scale) -> Doubles:
+        """The product with mu where that is positive; far out it is cut off."""
+        mu = np.minimum(np.ldexp(mu, -sigma.exponent), FARTHEST * sigma.mantissa)
+        upper = upper_half(mu)
+        return _ldexp(self._product(mu, upper, mu - upper), sigma.exponent - self.exponent)
+
+    def over(self, sigma: Scale) -> Doubles:
         """The quotient."""
-        return Scaled(self.value / sigma.mantissa, self.exponent + sigma.exponent)
+        return _ldexp((self.first + self.rest) / sigma.mantissa, -self.exponent - sigma.exponent)
 
-    def times_ratio(self, mu: Doubles, sigma: Scale) -> Doubles:
-        """The product with ``mu/sigma``, a ratio that may be too small to be held; beyond some size it is cut off."""
+    def times_slope(self, mu: Doubles, sigma: Scale) -> Doubles:
+        """The product with ``mu/sigma^2``, where ``mu/sigma`` may be too small to be held; far out it is cut off."""
         far = np.ldexp(FARTHEST, _ROOM)
-        ratio = np.clip(np.ldexp(mu, _ROOM - sigma.exponent), -far, far) / sigma.mantissa
-        return _ldexp(self.value * ratio, -self.exponent - _ROOM)
+        upper, lower = two_quotient(np.clip(np.ldexp(mu, _ROOM - sigma.exponent), -far, far), sigma.mantissa)
+        product = self._product(upper + lower, upper, lower)
+        np.divide(product, sigma.mantissa, out=product)
+        return _ldexp(product, -self.exponent - _ROOM - sigma.exponent)
+
+    def _product(self, factor: Doubles, upper: Doubles, lower: Doubles) -> Doubles:
+        """The product with a factor, ``upper + lower``, of which the upper part has 26 binary digits."""
+        product: Doubles = aligned(self.first.shape)
+        more: Doubles = aligned(self.first.shape)
+        np.multiply(self.first, lower, out=product)
+        product += np.multiply(self.rest, factor, out=more)
+        product += np.multiply(self.first, upper, out=more)  # exact
+        return product
 
 
 class Numbers(Enum):
@@ -219,18 +249,21 @@ def value(function: Function, a: Near) -> Scaled:
     Beyond the ends of the table it is meaningless, on the left only where it is not proportional to E: otherwise it is
     so small there that no power of sigma lifts it above zero.
     """
-    total, entry, power = aligned((3, a.centre.size))
+    rest, first, entry, power = aligned((4, a.centre.size))
     columns = a.columns(LEFT, RIGHT)
-    first, *middle, last, correction = table(function)
-    last.take(columns, mode="clip", out=total)
+    at_centre, *middle, last, correction = table(function)
+    last.take(columns, mode="clip", out=rest)
     for row in (*middle[::-1], correction):
-        total *= a.rest
-        total += row.take(columns, mode="clip", out=entry)
-    total += first.take(columns, mode="clip", out=entry)
+        rest *= a.rest
+        rest += row.take(columns, mode="clip", out=entry)
+    at_centre.take(columns, mode="clip", out=first)
     if function not in PROPORTIONAL_TO_E:
-        return Scaled(total, 0)
-    total *= _from_centre(a.centre.clip(-np.inf, 0.0, out=entry), a.rest, power)
-    return Scaled(total, 0 if a.least > SMALL else exponents().take(columns, mode="clip"))
+        return Scaled(first, rest, 0)
+    power = _from_centre(a.centre.clip(-np.inf, 0.0, out=entry), a.rest, power)
+    power -= 1.0  # exact as a rule: what it multiplies is added to the rest
+    power *= np.add(first, rest, out=entry)
+    rest += power
+    return Scaled(first, rest, 0 if a.least > SMALL else exponents().take(columns, mode="clip"))
 
 
 def scaled_density(a: Near, numbers: Numbers) -> Scaled:
@@ -239,8 +272,7 @@ def scaled_density(a: Near, numbers: Numbers) -> Scaled:
     The exponential of ``large + small``: what rounding takes from this sum is exact, since large, which is the
     logarithm of the density at the centre, has few binary places.
     """
-    total, small = aligned((2, a.centre.size))
-    large = aligned(total.shape)  # apart from what is kept
+    total, small, large = aligned((3, a.centre.size))
     near = _not_far(a.least, a.largest)
     exponent: Any = 0 if near else LIFT
     np.multiply(a.rest, -0.5, out=small)
@@ -264,8 +296,10 @@ def scaled_density(a: Near, numbers: Numbers) -> Scaled:
     if not near:
         total.clip(DEEP, np.inf, out=total)
     excess *= np.exp(total, out=total)
+    first = upper_half(total, out=large)
+    total -= first
     total -= excess
-    return Scaled(total, exponent)
+    return Scaled(first, total, exponent)
 
 
 def _from_centre(centre: Doubles, rest: Doubles, power: Doubles) -> Doubles:

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from decimal import Context, Decimal, localcontext
 from functools import cache
 from itertools import pairwise
-from math import factorial
+from math import factorial, frexp, ldexp
 from operator import mul
 from typing import NamedTuple
 
@@ -140,8 +140,9 @@ PROPORTIONAL_TO_E = frozenset(
 def table(function: Function) -> Doubles:
     """Coefficients of a function: row j belongs to the power j of r, as far as that makes a difference.
 
-    Column i belongs to the centre ``LEFT + i / PER_UNIT``. A last row holds what rounding took from the first. What
-    is proportional to E is multiplied by a power of two, see `exponents`.
+    Column i belongs to the centre ``LEFT + i / PER_UNIT``. The first row has 26 binary digits, so that products with
+    others of so many are exact; a last row holds the rest of it. What is proportional to E is multiplied by a power
+    of two, see `exponents`.
     """
     with localcontext(Context(prec=_DIGITS)):
         columns = []
@@ -152,12 +153,18 @@ def table(function: Function) -> Doubles:
                 series = series * (at_centre * (1 << exponent))
                 if centre > 0:
                     series = series * _exponential(-centre)
-            rounded = [float(c) for c in series.coefficients]
-            columns.append([*rounded, float(series.coefficients[0] - Decimal(rounded[0]))])
+            first, *more = series.coefficients
+            short = _first_digits(float(first))
+            columns.append([short, *map(float, more), float(first - Decimal(short))])
     *rows, correction = np.transpose(columns)
     while np.all(np.abs(rows[-1]) <= _NEGLIGIBLE * np.abs(rows[0]) * (2.0 * PER_UNIT) ** (len(rows) - 1)):
         rows.pop()
     return np.array([*rows, correction])
+
+
+def _first_digits(number: float) -> float:
+    mantissa, exponent = frexp(number)
+    return ldexp(int(mantissa * 2**26), exponent - 26)
 
 
 @cache

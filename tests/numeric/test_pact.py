@@ -49,14 +49,18 @@ def test_the_nearest_level_exactly(u: float, alpha: float, bits: int, dtype: typ
         assert float(pact.grad_alpha(x, alpha, bits)) == pytest.approx(gradient, rel=4 * ulp, abs=0)
 
 
-@given(st.integers(0, 2**14), st.sampled_from([-1, 0, 1]), st.integers(1, 16))
-def test_in_float32_places_next_to_a_tie_are_decided(k: int, side: int, bits: int) -> None:
-    steps, alpha = 2**bits - 1, np.float32(1.7)
-    x = np.float32(float(alpha) * (2 * (k % steps) + 1) / (2 * steps))
-    x = np.nextafter(x, np.float32(side * np.inf)) if side else x
-    level = round(Fraction(float(x)) * steps / Fraction(float(alpha)))
-    expected = float(Fraction(float(alpha)) * level / steps)
-    assert float(pact.quantised(x, alpha, bits)) == pytest.approx(expected, rel=2.0**-22, abs=0)
+@pytest.mark.parametrize("bits", [1, 8, 13, 16])
+@pytest.mark.parametrize("alpha", np.float32([1.7, 2.0**-40 / 3, 6.9, 65535.0]))
+def test_in_float32_all_places_next_to_a_tie_are_decided(alpha: np.float32, bits: int) -> None:
+    steps, exact = 2**bits - 1, float(alpha)
+    below = np.arange(steps, dtype=float)
+    middle = np.float32((2 * below + 1) * exact / (2 * steps))
+    for x in (np.nextafter(middle, np.float32(0)), middle, np.nextafter(middle, np.float32(np.inf))):
+        twice, tie = 2 * steps * x.astype(float), (2 * below + 1) * exact  # no product is rounded
+        level = below + ((twice > tie) | ((twice == tie) & (below % 2 == 1)))
+        for clipping_level in (alpha, np.full(steps, alpha)):
+            found = pact.quantised(x, clipping_level, bits).astype(float)
+            assert np.array_equal(np.rint(found / exact * steps), level)
 
 
 @given(st.integers(0, 2**20), st.integers(1, 2**20), st.integers(1, 12))

@@ -15,6 +15,7 @@ from numeric.evaluation import error_free, normal_density, scaled_normal, trunca
 from paper_checks.accuracy import (
     LAWS,
     Subject,
+    errors_at,
     in_balls,
     mean_square_of_levels,
     mills,
@@ -46,6 +47,20 @@ def test_weights_of_8_bits_are_as_accurate_as_those_of_4(law: str) -> None:
     )
     for dtype in (np.float64, np.float32):
         assert worst(many, 40, np.dtype(dtype)).holds
+
+
+@pytest.mark.parametrize(
+    ("name", "mu", "sigma"),
+    [
+        ("relu.second_moment", -8.279497753749625, 0.6999999999991441),
+        ("relu.variance", -0.04383796351123176, 0.014950884816938615),
+        ("relu.variance_gradient in mu", 25.443961099882348, 1.4832975505801733),
+        ("relu.gate_probability_gradient in sigma", 15.306158855558998, 0.5231251302277032),
+    ],
+)
+def test_where_a_rounding_after_every_step_adds_up_to_more_than_4(name: str, mu: float, sigma: float) -> None:
+    (error,) = errors_at(subject(name), (np.array([mu]), np.array([sigma])), np.dtype(np.float64))
+    assert error < 3
 
 
 def subject(name: str) -> Subject:
@@ -95,7 +110,7 @@ def test_a_rounded_quotient_is_noticed(monkeypatch: pytest.MonkeyPatch, name: st
 def test_products_with_all_digits_of_the_deviation_are_noticed(
     monkeypatch: pytest.MonkeyPatch, module: Any, name: str
 ) -> None:
-    monkeypatch.setattr(module, "upper_half", lambda x, out: np.add(x, 0.0, out=out))
+    monkeypatch.setattr(module, "upper_half", lambda x, out=None: np.add(x, 0.0, out=out))
     assert not worst(subject(name), POINTS, np.dtype(np.float64)).holds
 
 
