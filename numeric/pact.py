@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from numeric.arrays import Doubles, Floats
+from numeric.arrays import Doubles, Floats, aligned
 from numeric.evaluation.arguments import real_arrays, require_bits, require_positive
 from numeric.evaluation.elementwise import blockwise, blockwise_into
 from numeric.evaluation.error_free import two_product
@@ -80,9 +80,8 @@ def quantised(x: ArrayLike, alpha: ArrayLike, bits: int) -> Any:
     steps = 2.0 ** require_bits(bits, _MOST_BITS) - 1
 
     def kernel(x: Floats, alpha: Floats, narrow: bool, out: Any = None) -> Floats:
-        shape = np.broadcast_shapes(x.shape, alpha.shape)
-        level: Floats = np.empty(shape, x.dtype) if out is None else out[0]
-        place = np.clip(x, 0.0, alpha, out=np.empty_like(level))
+        place, level = aligned((2, max(x.size, alpha.size)), x.dtype)
+        np.clip(x, 0.0, alpha, out=place)
         if alpha.size == 1 and 1 / _MODERATE < alpha[0] < _MODERATE:
             place *= steps / alpha
         else:
@@ -102,8 +101,8 @@ def quantised(x: ArrayLike, alpha: ArrayLike, bits: int) -> Any:
             level *= 1 / steps
         else:
             level /= steps
-        level *= alpha
-        return level
+        quantised: Floats = np.multiply(level, alpha, out=level if out is None else out[0])
+        return quantised
 
     x, alpha = _checked(x, alpha)
     if x.dtype == np.float32 and bits > _FEW_DOUBTFUL:

@@ -425,7 +425,7 @@ def c2_variance(gamma: ArrayLike, beta: ArrayLike) -> Any:
 def ratio(a: ArrayLike) -> Any:
     """c1/c2, the gate over the second moment, at ``a = beta/|gamma|``.
 
-    Error: at most 2.5 ulp (float32: 0.51).
+    Error: at most 3 ulp (float32: 0.51).
 
     Parameters
     ----------

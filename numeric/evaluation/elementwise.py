@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike
 
 from numeric.arrays import Doubles, Floats, keep_what_is_freed
 
-BLOCK = 5 << 14
+BLOCK = 3 << 14
 """Elements: large enough to hide what a call costs, small enough that the arrays of a kernel stay in the cache."""
 _BLOCK_OF_FLOAT32 = 3 << 16
 """For kernels of float32, whose arithmetic takes less time over the same calls, in half the memory."""

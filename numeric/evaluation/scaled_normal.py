@@ -94,18 +94,22 @@ class Scale(NamedTuple):
 
 
 class Scaled(NamedTuple):
-    """``(first + rest) 2^-exponent``, where the first has 26 binary digits; the exponent is an array or 0.
+    """``(first + rest) growth 2^-exponent``, where the first has 26 binary digits; the exponent is an array or 0.
 
-    The sum is rounded when it has been multiplied, not before.
+    The sum is rounded when it has been multiplied, not before. The memory is used for what is asked for.
     """
 
     first: Doubles
     rest: Doubles
     exponent: Any
+    growth: Doubles | None = None
 
     def unscaled(self) -> Doubles:
-        """The value, in the memory of the rest."""
-        return _ldexp(np.add(self.first, self.rest, out=self.rest), -self.exponent)
+        """The value."""
+        value = np.add(self.first, self.rest, out=self.rest)
+        if self.growth is not None:
+            value *= self.growth
+        return _ldexp(value, -self.exponent)
 
     def times(self, sigma: Scale, power: int) -> Doubles:
         """The product with a power of sigma, 0 to 2."""
@@ -133,12 +137,15 @@ class Scaled(NamedTuple):
 
     def _product(self, factor: Doubles, upper: Doubles, lower: Doubles) -> Doubles:
         """The product with a factor, ``upper + lower``, of which the upper part has 26 binary digits."""
-        product: Doubles = aligned(self.first.shape)
-        more: Doubles = aligned(self.first.shape)
-        np.multiply(self.first, lower, out=product)
-        product += np.multiply(self.rest, factor, out=more)
-        product += np.multiply(self.first, upper, out=more)  # exact
-        return product
+        rest, more = self.rest, aligned(self.first.shape)
+        if self.growth is not None:
+            growth = np.subtract(self.growth, 1.0, out=self.growth)  # exact as a rule, and small
+            growth *= np.add(self.first, rest, out=more)
+            rest += growth
+        rest *= factor
+        rest += np.multiply(self.first, lower, out=more)
+        rest += np.multiply(self.first, upper, out=more)  # exact
+        return rest
 
 
 class Numbers(Enum):
@@ -249,21 +256,18 @@ def value(function: Function, a: Near) -> Scaled:
     Beyond the ends of the table it is meaningless, on the left only where it is not proportional to E: otherwise it is
     so small there that no power of sigma lifts it above zero.
     """
-    rest, first, entry, power = aligned((4, a.centre.size))
+    rest, entry, growth = aligned((3, a.centre.size))
     columns = a.columns(LEFT, RIGHT)
-    at_centre, *middle, last, correction = table(function)
+    first, *middle, last, correction = table(function)
     last.take(columns, mode="clip", out=rest)
     for row in (*middle[::-1], correction):
         rest *= a.rest
         rest += row.take(columns, mode="clip", out=entry)
-    at_centre.take(columns, mode="clip", out=first)
     if function not in PROPORTIONAL_TO_E:
-        return Scaled(first, rest, 0)
-    power = _from_centre(a.centre.clip(-np.inf, 0.0, out=entry), a.rest, power)
-    power -= 1.0  # exact as a rule: what it multiplies is added to the rest
-    power *= np.add(first, rest, out=entry)
-    rest += power
-    return Scaled(first, rest, 0 if a.least > SMALL else exponents().take(columns, mode="clip"))
+        return Scaled(first.take(columns, mode="clip", out=entry), rest, 0)
+    growth = _from_centre(a.centre.clip(-np.inf, 0.0, out=entry), a.rest, growth)
+    exponent = 0 if a.least > SMALL else exponents().take(columns, mode="clip")
+    return Scaled(first.take(columns, mode="clip", out=entry), rest, exponent, growth)
 
 
 def scaled_density(a: Near, numbers: Numbers) -> Scaled:
