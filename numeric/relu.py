@@ -547,13 +547,12 @@ def _rounded_gate_gradient(mu: Rounded, sigma: Rounded, narrow: bool, out: Seque
 
 
 def _gate_gradient(mu: Doubles, sigma: Doubles, numbers: Numbers, out: Sequence[Any]) -> None:
-    if numbers is Numbers.ANY or (numbers is Numbers.MODERATE and not np.abs(mu).min() >= _TINY):
-        a, scale = shift_ratio(mu, sigma, Numbers.ANY)
-        at_zero = scaled_density(a, Numbers.ANY)
-        out[0][...] = at_zero.over(scale)
-        np.negative(at_zero.times_slope(mu, scale), out=out[1])
-    else:
-        density(mu, sigma, out)
+    if numbers is not Numbers.ANY and density(mu, sigma, out, _TINY if numbers is Numbers.MODERATE else 0.0):
+        return
+    a, scale = shift_ratio(mu, sigma, Numbers.ANY)
+    at_zero = scaled_density(a, Numbers.ANY)
+    out[0][...] = at_zero.over(scale)
+    np.negative(at_zero.times_slope(mu, scale), out=out[1])
 
 
 def _mean_gradient(mu: Doubles, sigma: Doubles, numbers: Numbers) -> tuple[Doubles, Doubles]:

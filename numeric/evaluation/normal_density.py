@@ -33,12 +33,17 @@ _NEAR = 32.0  # in size; the density is normal, also over sigma
 _ROUNDED_FARTHEST = 37.0  # phi is normal there, but less than 2^-900: zero in float32 over any sigma
 
 
-def density(mu: Doubles, sigma: Doubles, out: Sequence[Doubles]) -> None:
-    """The density at 0, and n times that, for any mu and for sigma between 2^-100 and 2^100."""
+def density(mu: Doubles, sigma: Doubles, out: Sequence[Doubles], least: float) -> bool:
+    """The density at 0, and n times that, for sigma between 2^-100 and 2^100, and mu of at least this size.
+
+    False, and nothing of use, where a mu is smaller.
+    """
     memory = aligned((4, max(mu.size, sigma.size)))
     centre, rest, n, value = memory
     _quotient(mu, sigma, memory)
     np.multiply(centre, centre, out=value)
+    if least and not value.min() > 0 and not np.abs(mu).min() >= least:
+        return False
     farthest = value.max()
     if not farthest < FARTHEST**2:
         end = FARTHEST * sigma
@@ -72,6 +77,7 @@ def density(mu: Doubles, sigma: Doubles, out: Sequence[Doubles]) -> None:
         value += series
         np.multiply(value, 2.0**-LIFT, out=out[0])
         np.multiply(n, 2.0**-LIFT, out=out[1])
+    return True
 
 
 def _quotient(mu: Doubles, sigma: Doubles, memory: NDArray[np.float64]) -> None:
