@@ -40,6 +40,7 @@ def density(mu: Doubles, sigma: Doubles, out: Sequence[Doubles], least: float) -
     """
     memory = aligned((4, max(mu.size, sigma.size)))
     centre, rest, n, value = memory
+    series, left = (target[: n.size] for target in out)  # whose memory is free until the end
     _quotient(mu, sigma, memory)
     np.multiply(centre, centre, out=value)
     if least and not value.min() > 0 and not np.abs(mu).min() >= least:
@@ -59,10 +60,10 @@ def density(mu: Doubles, sigma: Doubles, out: Sequence[Doubles], least: float) -
     np.exp(value, out=value)
     value /= sigma
 
-    left = np.add(centre, n, out=out[1])  # of the exponent, times -2
+    np.add(centre, n, out=left)  # of the exponent, times -2
     left *= rest
     left -= 2 * log_small
-    series = np.multiply(left, 1 / 8, out=out[0])
+    np.multiply(left, 1 / 8, out=series)
     series += _LINEAR
     series *= left
     n *= series  # what is left enters before n is rounded, not after

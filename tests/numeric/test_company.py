@@ -47,3 +47,19 @@ def test_alone_and_among_others(name: str, points: list[tuple[float, float]], co
         with np.errstate(invalid="ignore"):
             close = np.abs(found - alone) <= 8 * ULP * np.abs(alone) + 8 * 5e-324
         assert (close | (found == alone) | np.isnan(alone)).all(), (arguments, alone, found)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("mu", [0.5, -30.0, 1e-44])
+def test_numbers_that_are_broadcast_are_those_of_a_full_array(name: str, dtype: type, mu: float) -> None:
+    first, scale = dtype(mu), dtype(0.25)
+    if "bits" in name:
+        first, scale = scale, np.abs(first)
+    full = FUNCTIONS[name](np.full(5, first), np.full(5, scale))
+    for one in (first, np.broadcast_to(first, 5)):
+        for other in (np.full(5, scale), np.broadcast_to(scale, 5)):
+            found = FUNCTIONS[name](one, other)
+            assert found.shape == (5,)
+            assert found.dtype == dtype
+            assert np.all(np.abs(found - full) <= 4 * np.finfo(dtype).eps * np.abs(full))
