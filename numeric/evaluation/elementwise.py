@@ -12,8 +12,8 @@ from numeric.arrays import Doubles, Floats, keep_what_is_freed
 
 BLOCK = 3 << 14
 """Elements: large enough to hide what a call costs, small enough that the arrays of a kernel stay in the cache."""
-_BLOCK_OF_FLOAT32 = 3 << 16
-"""For kernels of float32, whose arithmetic takes less time over the same calls, in half the memory."""
+_BYTES = 3 << 18
+"""Of an array in the larger blocks of kernels that have few: what the calls cost matters more there."""
 
 
 def blockwise(kernel: Callable[..., Any], *arguments: Floats, outputs: int = 1) -> Any:
@@ -37,13 +37,22 @@ def blockwise(kernel: Callable[..., Any], *arguments: Floats, outputs: int = 1) 
         for target, value in zip(out, values if outputs > 1 else (values,), strict=True):
             target[...] = value
 
-    return blockwise_into(writing, *arguments, outputs=outputs)
+    return _in_blocks(writing, arguments, outputs, np.float64, BLOCK)
 
 
 def blockwise_into(
     kernel: Callable[..., Any], *arguments: Floats, outputs: int = 1, of: DTypeLike = np.float64
 ) -> Any:
-    """The same with a kernel of blocks of some type that writes to the arrays in ``out``, of the arguments' type."""
+    """The same with a kernel of blocks of some type that writes to the arrays in ``out``, of the arguments' type.
+
+    It uses few arrays, and may use ``out`` as one of them.
+    """
+    return _in_blocks(kernel, arguments, outputs, of, _BYTES // np.dtype(of).itemsize)
+
+
+def _in_blocks(
+    kernel: Callable[..., Any], arguments: Sequence[Floats], outputs: int, of: DTypeLike, size: int
+) -> Any:
     keep_what_is_freed()
     shape = np.broadcast_shapes(*[argument.shape for argument in arguments])
     results = [np.empty(shape, arguments[0].dtype) for _ in range(outputs)]
@@ -55,7 +64,7 @@ def blockwise_into(
         op_flags=access,
         op_dtypes=[of] * count + [arguments[0].dtype] * outputs,
         casting="same_kind",
-        buffersize=_BLOCK_OF_FLOAT32 if of == np.float32 else BLOCK,
+        buffersize=size,
     )
     with np.errstate(all="ignore"), blocks:
         for block in blocks:
