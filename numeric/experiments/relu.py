@@ -25,19 +25,18 @@ def rectify(y: Doubles, out: Doubles) -> None:
 
 
 @dataclass(frozen=True)
-class ReluDraws:
-    """Of each z: the open gate, ReLU(y) and ReLU(y)^2, for ``y = gamma z + beta``.
+class AffineDraws:
+    """Standard normal numbers z, shared by several pairs of gamma and beta, of ``y = gamma z + beta``.
 
     Parameters
     ----------
     affine
-        Pairs of gamma and beta, which share the draws.
+        The pairs.
     """
 
     affine: tuple[tuple[float, float], ...]
     source = "normal"
     dimension = 1
-    statistics = 3
 
     @property
     def points(self) -> int:
@@ -45,6 +44,12 @@ class ReluDraws:
 
     def fill(self, rng: np.random.Generator, z: Doubles) -> None:
         rng.standard_normal(out=z)
+
+
+class ReluDraws(AffineDraws):
+    """Of each z: the open gate, ReLU(y) and ReLU(y)^2."""
+
+    statistics = 3
 
     def observe(self, z: Doubles, point: int, out: Doubles) -> None:
         gamma, beta = self.affine[point]

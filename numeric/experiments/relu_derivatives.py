@@ -15,14 +15,14 @@ the expectation zero: a constant may be taken from the function.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
 
 from numeric.arrays import Doubles
-from numeric.experiments.relu import rectify
+from numeric.experiments.relu import AffineDraws, rectify
 from numeric.experiments.relu_integrals import relu_power
 from numeric.instruments import quadrature
 from numeric.instruments.bounded import Bounded
@@ -39,46 +39,40 @@ two moments are below 1 for ``|beta/gamma| <= 1``: the bias is below 2e-7.
 """
 
 
-def _require_scales(affine: Iterable[tuple[float, float]]) -> None:
-    if any(gamma == 0 for gamma, _ in affine):
-        raise ValueError("gamma must not be 0")
-
-
 def _require_symbol(symbol: str) -> None:
     if symbol not in ("gamma", "beta"):
         raise ValueError(f"symbol must be 'gamma' or 'beta', got {symbol!r}")
 
 
 @dataclass(frozen=True)
-class DerivativeDraws:
+class _Scaled(AffineDraws):
+    """Pairs whose gamma is not zero."""
+
+    def __post_init__(self) -> None:
+        if any(gamma == 0 for gamma, _ in self.affine):
+            raise ValueError("gamma must not be 0")
+
+
+@dataclass(frozen=True)
+class DerivativeDraws(_Scaled):
     """Of each z: ReLU(gamma z + beta), and central differences of it and of its square in beta or in gamma.
 
     The values on either side of a difference belong to the same z.
 
     Parameters
     ----------
+    affine
+        Pairs of gamma and beta; gamma is not zero.
     symbol
         ``"gamma"`` or ``"beta"``.
-    affine
-        Pairs of gamma and beta, which share the draws; gamma is not zero.
     """
 
     symbol: str
-    affine: tuple[tuple[float, float], ...]
-    source = "normal"
-    dimension = 1
     statistics = 3
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _require_symbol(self.symbol)
-        _require_scales(self.affine)
-
-    @property
-    def points(self) -> int:
-        return len(self.affine)
-
-    def fill(self, rng: np.random.Generator, z: Doubles) -> None:
-        rng.standard_normal(out=z)
 
     def observe(self, z: Doubles, point: int, out: Doubles) -> None:
         gamma, beta = self.affine[point]
@@ -110,30 +104,16 @@ def estimates(moments: Moments, share: float = 1.0) -> Mapping[str, Estimate]:
     return {name: moments.of(function, share) for name, function in functions.items()}
 
 
-@dataclass(frozen=True)
-class GateDerivativeDraws:
+class GateDerivativeDraws(_Scaled):
     """Of each z: the open gate less 1/2, which scatters less than the gate, times z; see :func:`gate_estimates`.
 
     Parameters
     ----------
     affine
-        Pairs of gamma and beta, which share the draws; gamma is not zero.
+        Pairs of gamma and beta; gamma is not zero.
     """
 
-    affine: tuple[tuple[float, float], ...]
-    source = "normal"
-    dimension = 1
     statistics = 1
-
-    def __post_init__(self) -> None:
-        _require_scales(self.affine)
-
-    @property
-    def points(self) -> int:
-        return len(self.affine)
-
-    def fill(self, rng: np.random.Generator, z: Doubles) -> None:
-        rng.standard_normal(out=z)
 
     def observe(self, z: Doubles, point: int, out: Doubles) -> None:
         gamma, beta = self.affine[point]

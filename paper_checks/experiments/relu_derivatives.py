@@ -25,7 +25,7 @@ def _by_draws(symbol: str, gamma: float, beta: float) -> Sampled:
         return [Measurement(f"relu.{name}_in_{symbol}", point, found[name]) for name in _MOMENTS]
 
     names = tuple(f"relu.{name}_in_{symbol}" for name in _MOMENTS)
-    return Sampled(names, DerivativeDraws(symbol, ((gamma, beta),)), measurements)
+    return Sampled(names, DerivativeDraws(((gamma, beta),), symbol), measurements)
 
 
 def _of_the_gate(gamma: float, beta: float) -> Sampled:

@@ -53,7 +53,7 @@ def test_no_digits_cancel_far_out(symbol: str, gamma: float, beta: float) -> Non
 @pytest.mark.parametrize("symbol", SYMBOLS)
 def test_draws_and_quadrature_give_one_derivative(symbol: str) -> None:
     exact = relu_derivatives.derivatives(symbol, -1.2, 0.7)
-    (moments,) = sample(relu_derivatives.DerivativeDraws(symbol, ((-1.2, 0.7),)), 2_000_000, seed=1)
+    (moments,) = sample(relu_derivatives.DerivativeDraws(((-1.2, 0.7),), symbol), 2_000_000, seed=1)
     (of_gate,) = sample(relu_derivatives.GateDerivativeDraws(((-1.2, 0.7),)), 2_000_000, seed=1)
     gate = relu_derivatives.gate_estimates(of_gate, -1.2, 0.7)[symbol]
     for name, drawn in {**relu_derivatives.estimates(moments), "gate_probability": gate}.items():
@@ -74,6 +74,6 @@ def test_bad_arguments_are_named() -> None:
     with pytest.raises(ValueError, match="symbol must be 'gamma' or 'beta', got 'a'"):
         relu_derivatives.derivatives("a", 1.0, 0.0)
     with pytest.raises(ValueError, match="gamma must not be 0"):
-        relu_derivatives.DerivativeDraws("beta", ((0.0, 1.0),))
+        relu_derivatives.DerivativeDraws(((0.0, 1.0),), "beta")
     with pytest.raises(ValueError, match="gamma must not be 0"):
         relu_derivatives.GateDerivativeDraws(((0.0, 1.0),))
