@@ -348,6 +348,13 @@ def _in_halves(number: Decimal) -> tuple[float, float]:
 
 
 @cache
+def _excess(number: Decimal) -> float:
+    """By what share a number becomes larger when it is rounded to a double."""
+    with localcontext(Context(prec=60)):
+        return float(Decimal(float(number)) / number - 1)
+
+
+@cache
 def _mean_abs() -> dict[str, Decimal]:
     """E|w|/sigma."""
     with localcontext(Context(prec=60)):
@@ -382,13 +389,18 @@ def _beyond_in_float32(delta: Doubles, sigma: Doubles) -> Doubles:
 
 
 def _beyond(delta: Doubles, sigma: Doubles) -> Doubles:
-    """With the half width in two parts, of which the first is exact."""
+    """With the half width in two parts, of which the first is exact.
+
+    The width is divided by as the product with a rounded number; what is wrong with that is put right above the line.
+    """
     upper, lower = _in_halves(_ROOT_3)
+    excess = _excess(2 * _ROOT_3)
     beyond, rest, room = aligned((3, max(delta.size, sigma.size)))
     sigma_upper = upper_half(sigma, out=beyond)
     np.subtract(sigma, sigma_upper, out=rest)
     rest *= float(_ROOT_3)
-    rest += np.multiply(sigma_upper, lower, out=room)
+    rest += np.multiply(sigma_upper, lower + excess * float(_ROOT_3), out=room)
+    rest -= np.multiply(delta, excess, out=room)
     beyond *= upper
     beyond -= delta
     beyond += rest
@@ -415,7 +427,7 @@ def _close_to_the_end(delta: Doubles, sigma: Doubles) -> Doubles:
     beyond = width - delta  # exact where it is small
     beyond += rest
     beyond += rounding + least + sigma * third
-    beyond *= 0.5 / width
+    beyond /= 2 * (width + rest)
     return beyond
 
 
