@@ -40,7 +40,7 @@ def fill(rng: np.random.Generator, distribution: str, z: Doubles) -> None:
 
 
 @dataclass(frozen=True)
-class _Weights:
+class WeightDraws:
     """Weights, and parameters that begin with their standard deviation and the threshold."""
 
     distribution: str
@@ -74,7 +74,7 @@ def _ternarise(w: Doubles, delta: float, out: Doubles) -> None:
     out -= below
 
 
-class TernaryDraws(_Weights):
+class TernaryDraws(WeightDraws):
     """Of each weight w: whether it becomes 1, what it becomes, and its size.
 
     Parameters
@@ -101,7 +101,7 @@ class TernaryDraws(_Weights):
         np.abs(size, out=size)
 
 
-class ScaleDraws(_Weights):
+class ScaleDraws(WeightDraws):
     """Of each weight w: ``w tern(w)`` and ``tern(w)^2``, of which least squares needs the sums.
 
     Parameters
@@ -119,6 +119,29 @@ class ScaleDraws(_Weights):
         _ternarise(product, delta, out=square)
         product *= square
         square *= square
+
+
+class SignDraws(WeightDraws):
+    """Of each weight its sign, and the square of that; the threshold plays no part.
+
+    Parameters
+    ----------
+    distribution, parameters
+        As in :class:`TernaryDraws`.
+    """
+
+    statistics = 2
+
+    def observe(self, z: Doubles, point: int, out: Doubles) -> None:
+        sign, square = out
+        np.multiply(z[0], self.parameters[point][0], out=sign)
+        np.sign(sign, out=sign)
+        np.square(sign, out=square)
+
+
+def variance_of_signs(moments: Moments, share: float = 1.0) -> Estimate:
+    """Variance of the signs, from moments of :class:`SignDraws`."""
+    return moments.of(lambda t: float(t[1] - t[0] ** 2), share)
 
 
 def least_squares_scale(moments: Moments, share: float = 1.0) -> Estimate:
@@ -140,12 +163,12 @@ def estimates(moments: Moments, share: float = 1.0) -> Mapping[str, Estimate]:
     }
 
 
-_WIDENING = {"uniform": 1.0, "gaussian": 1.6, "laplace": 3.0}
-"""The error grows with w^2: weights drawn this much wider, and reweighted, resolve it with fewer draws."""
+WIDENING = {"uniform": 1.0, "gaussian": 1.6, "laplace": 3.0}
+"""Large weights matter most to errors and scales: drawn this much wider, and reweighted, fewer draws resolve them."""
 
 
-def _reweigh(z: Doubles, distribution: str, widening: float, out: Doubles) -> None:
-    """Density of a weight of variance 1 at ``widening z`` over that of the wider law it was drawn from."""
+def reweigh(z: Doubles, distribution: str, widening: float, out: Doubles) -> None:
+    """Write the density of a weight of variance 1 at ``widening z`` over that of the wider law it was drawn from."""
     if distribution == "gaussian":  # densities proportional to exp(-z^2/2)
         np.square(z, out=out)
         out *= (1 - widening**2) / 2
@@ -157,7 +180,7 @@ def _reweigh(z: Doubles, distribution: str, widening: float, out: Doubles) -> No
 
 
 @dataclass(frozen=True)
-class ErrorDraws(_Weights):
+class ErrorDraws(WeightDraws):
     """The squared error ``(w - s tern(w))^2`` of a weight, by importance sampling from a wider law of its family.
 
     Parameters
@@ -175,7 +198,7 @@ class ErrorDraws(_Weights):
 
     def observe(self, z: Doubles, point: int, out: Doubles) -> None:
         sigma, delta, scale = self.parameters[point]
-        widening = 1.0 if self.plain else _WIDENING[self.distribution]
+        widening = 1.0 if self.plain else WIDENING[self.distribution]
         w = out[0]
         np.multiply(z[0], widening * sigma, out=w)
         ternary = aligned(w.shape)
@@ -185,16 +208,5 @@ class ErrorDraws(_Weights):
         np.square(w, out=w)
         if widening != 1:
             weight = ternary  # whose memory is free
-            _reweigh(z[0], self.distribution, widening, out=weight)
+            reweigh(z[0], self.distribution, widening, out=weight)
             w *= weight
-
-
-def sign_moments(
-    distribution: str, sigma: float, draws: int, *, seed: int, stream: int
-) -> tuple[float, float]:
-    """Mean and variance of sign weights over draws and their mirror images: no sampling error is left."""
-    require(distribution, sigma)
-    z = np.empty((2, draws))
-    fill(np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,))), distribution, z)
-    signs = np.sign(np.concatenate([sigma * z[0], -sigma * z[0]]))
-    return float(signs.mean()), float(signs.var())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from numeric.experiments import ternary, ternary_error, weight_integrals
+from functools import cache
+
+from numeric.experiments import ternary, ternary_error, ternary_threshold, weight_integrals
 from numeric.instruments.bounded import Bounded
 from numeric.sampling.estimates import Moments
 from paper_checks.experiments.measurement import (
@@ -13,6 +15,10 @@ from paper_checks.experiments.measurement import (
     Sampled,
     Values,
 )
+
+
+_minimised = cache(ternary_error.minimise_error)
+"""Threshold and scale of least error, by quadrature."""
 
 
 def _ternary(distribution: str, sigma: float) -> Sampled:
@@ -43,20 +49,23 @@ def _ternary(distribution: str, sigma: float) -> Sampled:
 
 
 def _error(distribution: str, sigma: float, delta: float, s: float) -> Sampled:
-    """The mean squared error at a threshold and a scale, and that of sign weights at their best scale."""
+    """The mean squared error at a threshold and a scale, of sign weights at their best scale, and at the optimum."""
     scale = _scale_symbol(distribution, sigma)
     best = ternary_error.best_scale(distribution, sigma, 0.0)  # by quadrature
+    optimum = _minimised(distribution, sigma)
     prefix = f"ternary.{distribution}"
     tested: tuple[tuple[str, Values], ...] = (
         (f"{prefix}.error", {**scale, "delta": delta, "s": s}),
         (f"{prefix}.binary_error", scale),
+        (f"{prefix}.minimal_error", scale),
     )
 
     def measurements(number: int, moments: Moments, share: float) -> list[Measurement]:
         name, point = tested[number]
         return [Measurement(name, point, moments.of(lambda t: float(t[0]), share))]
 
-    draws = ternary.ErrorDraws(distribution, ((sigma, delta, s), (sigma, 0.0, best)))
+    places = ((sigma, delta, s), (sigma, 0.0, best), (sigma, optimum.delta, optimum.scale))
+    draws = ternary.ErrorDraws(distribution, places)
     return Sampled(tuple(name for name, _ in tested), draws, measurements)
 
 
@@ -110,15 +119,33 @@ def _integrals(distribution: str, sigma: float, delta: float, s: float) -> Exper
     return Experiment(tuple(f"ternary.{distribution}.{name}" for name in names), run)
 
 
-def _signs(distribution: str, sigma: float) -> Experiment:
-    """Sign weights, drawn together with their mirror images."""
+def _signs(distribution: str, sigma: float) -> Sampled:
+    """Sign weights."""
     name = f"ternary.{distribution}.binary_variance"
 
-    def run(seed: int, stream: int) -> list[Measurement]:
-        _, spread = ternary.sign_moments(distribution, sigma, 10**5, seed=seed, stream=stream)
-        return [Measurement(name, _scale_symbol(distribution, sigma), spread)]
+    def measurements(number: int, moments: Moments, share: float) -> list[Measurement]:
+        found = ternary.variance_of_signs(moments, share)
+        return [Measurement(name, _scale_symbol(distribution, sigma), found)]
 
-    return Experiment((name,), run)
+    return Sampled((name,), ternary.SignDraws(distribution, ((sigma, 0.0),)), measurements)
+
+
+def _threshold(distribution: str, sigma: float) -> Sampled:
+    """The slope of the least error at a low threshold, where few draws resolve it, and where it vanishes."""
+    scale = _scale_symbol(distribution, sigma)
+    optimum = _minimised(distribution, sigma)
+    low = 0.05 * sigma
+    names = tuple(f"ternary.{distribution}.{name}" for name in ("threshold_condition", "optimal_threshold"))
+
+    def measurements(number: int, moments: Moments, share: float) -> list[Measurement]:
+        if number == 0:
+            found = ternary_threshold.slope_of_least_error(moments, low, share)
+            return [Measurement(names[0], {**scale, "delta": low}, found)]
+        found = ternary_threshold.threshold_of_least_error(moments, optimum.delta, optimum.curvature, share)
+        return [Measurement(names[1], scale, found)]
+
+    draws = ternary_threshold.ThresholdDraws(distribution, ((sigma, low), (sigma, optimum.delta)))
+    return Sampled(names, draws, measurements)
 
 
 def _scale_symbol(distribution: str, sigma: float) -> Values:
@@ -134,7 +161,7 @@ def _optimum(distribution: str, sigma: float) -> Experiment:
     thresholds = (0.3 * sigma, 1.1 * sigma)
 
     def run(seed: int, stream: int) -> list[Measurement]:
-        found = ternary_error.minimise_error(distribution, sigma)
+        found = _minimised(distribution, sigma)
         threshold, error, condition, best_scale = names
         return [
             Measurement(threshold, scale, found.delta, tolerance=QUADRATURE),
@@ -169,7 +196,8 @@ def experiments() -> tuple[AnyExperiment, ...]:
         *(_ternary(law, sigma) for law, sigma in laws),
         *(_error(law, sigma, sigma / 2, 0.9 * sigma) for law, sigma in laws),
         *(_least_squares(law, sigma, sigma / 2) for law, sigma in laws),
-        *(_integrals(law, sigma, sigma / 2, 0.9 * sigma) for law, sigma in laws),
         *(_signs(law, sigma) for law, sigma in laws),
+        *(_threshold(law, sigma) for law, sigma in laws),
+        *(_integrals(law, sigma, sigma / 2, 0.9 * sigma) for law, sigma in laws),
         *(_optimum(law, sigma) for law, sigma in laws),
     )

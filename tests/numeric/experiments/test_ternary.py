@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from numeric.experiments import ternary, ternary_error
+from numeric.experiments import ternary, ternary_error, ternary_threshold
 from numeric.sampling.engine import mean_of, sample
 
 
@@ -26,6 +26,20 @@ def test_draws_agree_with_quadrature_and_refute_a_value_off_by_half_a_percent(di
     for estimate, exact in found.values():
         assert not estimate.refutes(exact, comparisons=60)
         assert estimate.refutes(1.005 * exact, comparisons=60)
+
+
+@pytest.mark.parametrize("distribution", ternary.DISTRIBUTIONS)
+def test_draws_find_the_slope_of_the_least_error_and_its_zero(distribution: str) -> None:
+    best = ternary_error.minimise_error(distribution, 1.3)
+    places = ((1.3, 0.1), (1.3, 1.05 * best.delta))  # a step of Newton's leads back from there
+    at_low, near_best = sample(ternary_threshold.ThresholdDraws(distribution, places), 8_000_000, seed=1)
+    slope = ternary_threshold.slope_of_least_error(at_low, 0.1)
+    exact = ternary_error.slope_of_least_error(distribution, 1.3, 0.1)
+    assert not slope.refutes(exact, 60)
+    assert slope.refutes(1.01 * exact, 60)
+    threshold = ternary_threshold.threshold_of_least_error(near_best, 1.05 * best.delta, best.curvature)
+    assert not threshold.refutes(best.delta, 60)
+    assert threshold.refutes(1.01 * best.delta, 60)
 
 
 @pytest.mark.parametrize("distribution", ternary.DISTRIBUTIONS)
@@ -53,3 +67,7 @@ def test_bad_arguments_are_named() -> None:
         ternary_error.minimise_error("laplace", 0)
     with pytest.raises(ValueError, match="delta must be at least 0, got -1"):
         ternary_error.error_integral("laplace", 1.0, -1.0, 1.0)
+    with pytest.raises(
+        ValueError, match=r"delta must be less than sqrt\(3\) sigma for uniform weights, got 2"
+    ):
+        ternary_threshold.ThresholdDraws("uniform", ((1.0, 2.0),))
