@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
@@ -20,20 +20,24 @@ from numeric.arrays import Doubles
 from numeric.experiments import batchnorm, layers, relu, relu_integrals, ternary, weight_integrals
 from numeric.experiments.relu_integrals import relu_power
 from numeric.instruments import ball
-from numeric.instruments.batches import controlled_mean, polynomial_expectation
+from numeric.instruments.batches import Statistic, polynomial_expectation
 from numeric.instruments.bounded import Bounded
 from numeric.instruments.cubature import expectation_of_product
 from numeric.instruments.laws import Normal
+from numeric.instruments.nets import NetDraws
 from numeric.instruments.quadrature import Instrument
 from numeric.sampling.engine import Draws, mean_of, sample
 from numeric.sampling.estimates import Estimate, Moments
+from numeric.sampling.normal import NormalDraws
 
 ONE_VARIABLE = TWO_VARIABLES = 1e-6
 BATCH = 1e-4
+NETS = 1e-3
 SIDE = 32
 GAMMA, BETA, SIGMA, DELTA, SCALE = -0.8, 0.4, 1.3, 0.7, 1.1
 CORRELATION = 0.5
 Result = TypeVar("Result")
+NetRun: TypeAlias = Callable[[], Estimate]
 
 
 @dataclass(frozen=True)
@@ -77,34 +81,33 @@ def squared_variance(batch: Doubles) -> Doubles:
     return np.asarray(batch.var(axis=0, ddof=1) ** 2)
 
 
-@dataclass(frozen=True)
-class NormalDraws:
-    """Statistics of batches of independent standard normal numbers."""
-
-    dimension: int
-    statistics: int
-    function: Callable[[Doubles], Any]
-    points = 1
-    source = "normal"
-
-    def fill(self, rng: np.random.Generator, z: Doubles) -> None:
-        rng.standard_normal(out=z)
-
-    def observe(self, z: Doubles, point: int, out: Doubles) -> None:
-        out[:] = self.function(z)
-
-
-def inverse_deviation(batch: Doubles) -> tuple[Doubles, Doubles, Doubles]:
-    """What BatchNorm multiplies by, and two polynomials that go along with it."""
-    variance = np.asarray(batch.var(axis=0))
-    return 1 / np.sqrt(variance + 1e-5), variance, variance**2
+def inverse_deviation(batch: Doubles) -> Doubles:
+    """What BatchNorm multiplies by."""
+    return np.asarray(1 / np.sqrt(batch.var(axis=0) + 1e-5))
 
 
 def product_of_relus(pair: Doubles) -> Doubles:
     """Of two correlated standard normal numbers."""
+    x, y = correlated(pair)
+    return np.asarray(np.maximum(x, 0) * np.maximum(y, 0))
+
+
+def both_positive(pair: Doubles) -> Doubles:
+    """Whether two correlated standard normal numbers are, as 0 and 1."""
+    x, y = correlated(pair)
+    return np.asarray((x > 0) & (y > 0), float)
+
+
+def product_of_tanh(pair: Doubles) -> Doubles:
+    """Of two correlated standard normal numbers."""
+    x, y = correlated(pair)
+    return np.asarray(np.tanh(x) * np.tanh(y))
+
+
+def correlated(pair: Doubles) -> tuple[Doubles, Doubles]:
+    """Two correlated standard normal numbers from independent ones."""
     x, y = pair
-    other = CORRELATION * x + (1 - CORRELATION**2) ** 0.5 * y
-    return np.asarray(np.maximum(x, 0) * np.maximum(other, 0))
+    return x, CORRELATION * x + (1 - CORRELATION**2) ** 0.5 * y
 
 
 def plain_runs() -> dict[str, tuple[Estimate, float]]:
@@ -133,12 +136,14 @@ def plain_runs() -> dict[str, tuple[Estimate, float]]:
         "ratio": (relu.estimates(moments, GAMMA)["ratio_variance"], seconds),
         **{name: (estimate, weight_seconds) for name, estimate in ternary.estimates(weights).items()},
         "error": plain(ternary.ErrorDraws("gaussian", ((SIGMA, DELTA, SCALE),), plain=True), 2_000_000),
-        "quantised": plain(NormalDraws(1, 1, quantisation_error), 1_000_000),
+        "quantised": plain(NormalDraws(1, quantisation_error), 1_000_000),
         "pooled": plain(layers.PoolingDraws(0.5, 3), 400_000),
-        "product": plain(NormalDraws(2, 1, product_of_relus), 1_000_000),
+        "product": plain(NormalDraws(2, product_of_relus), 1_000_000),
+        "both": plain(NormalDraws(2, both_positive), 1_000_000),
+        "tanh": plain(NormalDraws(2, product_of_tanh), 1_000_000),
         "variance of a batch": plain(batchnorm.BatchDraws(SIDE, 0.3, 1.1), 130_000),
-        "squared": plain(NormalDraws(SIDE, 1, squared_variance), 130_000),
-        "inverse": plain(NormalDraws(SIDE, 1, lambda batch: inverse_deviation(batch)[0]), 130_000),
+        "squared": plain(NormalDraws(SIDE, squared_variance), 130_000),
+        "inverse": plain(NormalDraws(SIDE, inverse_deviation), 130_000),
     }
 
 
@@ -161,12 +166,9 @@ def rows() -> list[Row]:
         levels = weight_integrals.nearest_levels(4, 3)
         return lambda: weight_integrals.quantisation_error(Normal(SIGMA), *levels, *instrument)
 
-    def controlled() -> Estimate:
-        exact = [
-            polynomial_expectation(lambda x: x.var(axis=0), SIDE, 2),
-            polynomial_expectation(lambda x: x.var(axis=0) ** 2, SIDE, 4),
-        ]
-        return controlled_mean(NormalDraws(SIDE, 3, inverse_deviation), exact, 1_300_000, seed=0, stream=0)
+    def nets(function: Statistic, dimension: int, size: int, number: int, span: float = np.inf) -> NetRun:
+        draws = NetDraws(NormalDraws(dimension, function), size)
+        return lambda: mean_of(draws, number, seed=0, span=span)
 
     one, two = ONE_VARIABLE, TWO_VARIABLES
     return [
@@ -225,7 +227,24 @@ def rows() -> list[Row]:
             "squared",
             BATCH,
         ),
-        Row(f"E 1/sqrt(v + eps), m = {SIDE}", "controls", controlled, "inverse", BATCH),
+        Row(
+            "E ReLU ReLU, correlated",
+            "nets, 2^10",
+            nets(product_of_relus, 2, 1 << 10, 20_000),
+            "product",
+            NETS,
+        ),
+        Row("P(both > 0), correlated", "nets, 2^4", nets(both_positive, 2, 1 << 4, 10**6, 1.0), "both", NETS),
+        Row(
+            "E tanh tanh, correlated", "nets, 2^6", nets(product_of_tanh, 2, 1 << 6, 10**6, 2.0), "tanh", NETS
+        ),
+        Row(
+            f"E 1/sqrt(v + eps), m = {SIDE}",
+            "nets, 2^11",
+            nets(inverse_deviation, SIDE, 1 << 11, 2_500),
+            "inverse",
+            BATCH,
+        ),
     ]
 
 

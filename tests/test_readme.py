@@ -52,6 +52,10 @@ def test_an_experiment_of_your_own() -> None:
     shown(2)
 
 
+def test_shifted_nets() -> None:
+    shown(3)
+
+
 def test_adding_a_formula_and_a_paper() -> None:
     formula, paper = blocks("python")
     names: dict[str, Any] = {}

@@ -1,1 +1,1 @@
-"""Instruments sharper than plain draws, with bounds on their errors: quadrature, balls, cubature, grids."""
+"""Instruments sharper than plain draws: with a bound (quadrature, balls, cubature, grids), and shifted nets."""

@@ -7,6 +7,7 @@ number of draws.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -380,13 +381,17 @@ def sample(draws: Draws, size: int, *, seed: int, stream: int = 0) -> list[Momen
     return found
 
 
-def mean_of(draws: Draws, size: int, *, seed: int, stream: int = 0) -> Estimate:
+def mean_of(draws: Draws, size: int, *, seed: int, stream: int = 0, span: float = math.inf) -> Estimate:
     """Mean of the only statistic at the only point.
 
     Parameters
     ----------
     draws, size, seed, stream
         As in :func:`sample`.
+    span
+        As in :class:`numeric.sampling.estimates.Estimate`; positive.
     """
+    if not span > 0:
+        raise ValueError(f"span must be positive, got {span}")
     (moments,) = sample(draws, size, seed=seed, stream=stream)
-    return moments.of(lambda t: float(t[0]))
+    return dataclasses.replace(moments.of(lambda t: float(t[0])), span=span)

@@ -47,6 +47,8 @@ class Estimate:
     share
         The share of the false-alarm probability that is spent here: less than 1 where the number of draws was
         decided by looking (:func:`numeric.sampling.engine.sampling`).
+    span
+        Length of an interval that is known to hold what one draw contributes, if there is one.
 
     Examples
     --------
@@ -61,12 +63,15 @@ class Estimate:
     draws: int
     skewness: float = 0.0
     share: float = 1.0
+    span: float = math.inf
 
-    def threshold(self, comparisons: int) -> float:
-        """Standard errors from the truth that chance does not exceed.
+    def margin(self, comparisons: int) -> float:
+        """Distance from the truth that chance does not exceed.
 
-        The distribution of a studentised mean of n draws of skewness s differs from the normal one, in the first
-        order in ``1/sqrt(n)``, as if its quantile z lay ``|s| (2 z^2 + 1) / (6 sqrt(n))`` further out.
+        Where a span is known, that is a theorem for any number of draws: Bernstein's inequality with the variance of
+        the sample (Maurer and Pontil, 2009, theorem 4). Elsewhere the distribution of a studentised mean of n draws of
+        skewness s is taken to differ from the normal one by the term of order ``1/sqrt(n)``, as if its quantile z
+        lay ``|s| (2 z^2 + 1) / (6 sqrt(n))`` further out.
 
         Parameters
         ----------
@@ -75,20 +80,32 @@ class Estimate:
         """
         if comparisons < 1:
             raise ValueError(f"comparisons must be at least 1, got {comparisons}")
-        z = float(-ndtri(FALSE_ALARM * self.share / (2 * comparisons)))
-        return z + self.skewness * (2 * z**2 + 1) / (6 * math.sqrt(self.draws))
+        probability = FALSE_ALARM * self.share / comparisons
+        if math.isfinite(self.span):
+            return self._bernstein(probability / 2)
+        z = float(-ndtri(probability / 2))
+        return (z + self.skewness * (2 * z**2 + 1) / (6 * math.sqrt(self.draws))) * self.standard_error
+
+    def _bernstein(self, probability: float) -> float:
+        """Distance on one side that is exceeded with this probability at most."""
+        logarithm = math.log(2 / probability)
+        of_range = math.inf if self.draws < 2 else 7 * self.span * logarithm / (3 * (self.draws - 1))
+        return self.standard_error * math.sqrt(2 * logarithm) + of_range
 
     def resolution(self, comparisons: int) -> float:
         """Smallest relative error of a formula that is caught with probability ``POWER``."""
         if self.value == 0:
             return float("inf")
-        return float((self.threshold(comparisons) + ndtri(POWER)) * self.standard_error / abs(self.value))
+        further = float(ndtri(POWER)) * self.standard_error
+        if math.isfinite(self.span):
+            further = self._bernstein(1 - POWER)
+        return (self.margin(comparisons) + further) / abs(self.value)
 
     def refutes(self, closed_form: float, comparisons: int) -> bool:
         """Whether a claimed value lies further away than chance allows."""
         if not np.isfinite(self.value) or not np.isfinite(closed_form):
             return True
-        return abs(self.value - closed_form) > self.threshold(comparisons) * self.standard_error
+        return abs(self.value - closed_form) > self.margin(comparisons)
 
 
 @dataclass(frozen=True)

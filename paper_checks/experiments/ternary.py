@@ -16,7 +16,6 @@ from paper_checks.experiments.measurement import (
     Values,
 )
 
-
 _minimised = cache(ternary_error.minimise_error)
 """Threshold and scale of least error, by quadrature."""
 

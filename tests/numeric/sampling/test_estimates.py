@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.special import ndtri
+from scipy.stats import binom
 
 from numeric.arrays import Doubles
 from numeric.experiments.relu import ReluDraws
@@ -46,13 +47,33 @@ def test_a_formula_wrong_by_its_resolution_of_one_percent_is_refuted() -> None:
     assert estimate.refutes(float("nan"), comparisons=50)
 
 
-def test_the_threshold_grows_with_skewness_looks_and_comparisons() -> None:
+def test_the_margin_grows_with_skewness_looks_and_comparisons() -> None:
     plain = Estimate(1.0, 0.1, 10_000)
-    assert plain.threshold(1) == pytest.approx(-ndtri(FALSE_ALARM / 2))
-    assert Estimate(1.0, 0.1, 10_000, skewness=2.0).threshold(1) > plain.threshold(1)
-    assert Estimate(1.0, 0.1, 10_000, share=0.1).threshold(1) == pytest.approx(plain.threshold(10))
+    assert plain.margin(1) == pytest.approx(-0.1 * ndtri(FALSE_ALARM / 2))
+    assert Estimate(1.0, 0.1, 10_000, skewness=2.0).margin(1) > plain.margin(1)
+    assert Estimate(1.0, 0.1, 10_000, share=0.1).margin(1) == pytest.approx(plain.margin(10))
     with pytest.raises(ValueError, match="comparisons must be at least 1, got 0"):
-        plain.threshold(0)
+        plain.margin(0)
+
+
+@pytest.mark.parametrize("p", [1e-4, 0.01, 0.3])
+def test_with_a_known_span_the_margin_holds_for_few_draws_of_any_law(p: float) -> None:
+    """Shares of 50 draws, of which normal theory is wrong: each outcome with its exact probability."""
+    draws, comparisons = 50, 4
+    alarms = 0.0
+    for count in range(draws + 1):
+        mean = count / draws
+        error = (mean * (1 - mean) / (draws - 1)) ** 0.5
+        estimate = Estimate(mean, error, draws, share=1e4, span=1.0)  # at a probability of 1e-2 in all
+        alarms += binom.pmf(count, draws, p) * estimate.refutes(p, comparisons)
+        assert estimate.refutes(mean + 2, comparisons)
+    assert alarms < 1e4 * FALSE_ALARM / comparisons
+
+
+def test_normal_theory_would_not_hold_for_these() -> None:
+    assert Estimate(0.0, 0.0, 50, share=1e4).refutes(1e-4, 1)  # as nearly every sample does
+    assert not Estimate(0.0, 0.0, 50, share=1e4, span=1.0).refutes(1e-4, 1)
+    assert Estimate(0.5, 0.1, 1, span=1.0).resolution(1) == np.inf
 
 
 def test_skewness_is_bounded_from_above() -> None:
