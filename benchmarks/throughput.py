@@ -25,7 +25,7 @@ from numeric.experiments.relu import ReluDraws, rectify
 from numeric.sampling import engine
 from numeric.sampling.executors import processes, run
 
-BLOCKS = 2
+BLOCKS = engine.CHUNK
 ROUNDS = 41
 TARGET = 0.85
 TARGET_OF_TWO_CORES = 1.6

@@ -26,15 +26,15 @@ PIECES = 40
 """Pieces of one block, which has one generator."""
 CENTRED = 2
 """Parts that are always centred, the first of a call."""
-CHUNK = 2
-"""Blocks of one call of a worker."""
+CHUNK = 4
+"""Blocks of one call of a worker: enough of them to make little of what a call costs besides."""
 AT_A_TIME = 256
 """Calls whose results are held before they are merged."""
 LANE = 1 << 10
 """Numbers in one inner product. In much longer ones BLAS uses its threads, and their number changes the rounding."""
 CANCELLATION = 1e-2
 """Where a variance is smaller than this share of the squared mean, sums are taken about the mean, in one more pass."""
-FIRST_LOOK = 8
+FIRST_LOOK = 4
 """Chunks before the first look at the resolution."""
 GROWTH = 1.125
 """From one look to the next. The schedule is fixed, so that a bound over looks holds whenever drawing stops."""
@@ -196,7 +196,8 @@ class _Sums:
         in_lanes = room.reshape(2, self.statistics, -1, lane)
         self.values, self.squared_values = in_lanes
         self.values_by_lane, self.by_lane = self.values[:, :, None], in_lanes.transpose(1, 2, 0, 3)
-        self.ones = np.ones(lane)
+        self.ones = aligned((lane,))
+        self.ones.fill(1.0)
         self.pairs = [(i, j) for i in range(self.statistics) for j in range(i)]
         self.blocks, self.draws, self.added = blocks, blocks * block, 0
         parts, lanes = self.draws // self.size, self.size // lane
