@@ -20,7 +20,6 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
-from itertools import chain
 from typing import Any
 
 from scipy.stats import binom
@@ -77,14 +76,12 @@ def nets_run(seed: int) -> Iterator[tuple[Estimate, float]]:
     """What every experiment with normal numbers finds from four blocks of shifted nets."""
     _reduce()
     for stream, experiment in sampled():
-        draws = experiment.draws
-        if draws.source != "normal":
+        if experiment.draws.source != "normal":
             continue
-        parts = draws.parts if isinstance(draws, engine.Together) else (draws,)
-        nets = [NetDraws(part, NET) for part in parts]
-        found = [engine.sample(d, 4 * engine.block_size(d), seed=seed, stream=stream) for d in nets]
-        for point, moments in enumerate(chain.from_iterable(found)):
-            yield from map(with_truth, experiment.measurements(point, moments, 1.0))
+        draws = NetDraws(experiment.draws, NET)
+        moments = engine.sample(draws, 4 * engine.block_size(draws), seed=seed, stream=stream)
+        for point, found in enumerate(moments):
+            yield from map(with_truth, experiment.measurements(point, found, 1.0))
 
 
 def claims_run(seed: int) -> Iterator[tuple[Estimate, float]]:

@@ -123,7 +123,8 @@ class Together:
 
     def observe(self, z: Doubles, point: int, out: Doubles) -> None:
         part, number = self.part_of(point)
-        part.observe(z, number, out)
+        part.observe(z, number, out[: part.statistics])
+        out[part.statistics :] = 0.0  # none where the engine asks, which knows how many there are
 
 
 def _statistics(draws: Draws, point: int) -> int:

@@ -12,7 +12,7 @@ from numeric.arrays import Doubles
 from numeric.experiments.relu import ReluDraws
 from numeric.experiments.ternary import TernaryDraws
 from numeric.instruments.nets import NetDraws
-from numeric.sampling.engine import mean_of
+from numeric.sampling.engine import Together, mean_of, sample
 from numeric.sampling.normal import NormalDraws
 
 CORRELATION = 0.5
@@ -46,6 +46,14 @@ def test_the_product_of_two_relus() -> None:
     assert not nets.refutes(true, 1)
     assert nets.refutes(1.003 * true, 1)
     assert nets.standard_error < plain.standard_error / 5  # of no more evaluations
+
+
+def test_observers_of_the_same_nets_may_have_different_numbers_of_statistics() -> None:
+    relu, gate = ReluDraws(((1.0, 0.3),)), NormalDraws(1, lambda z: np.asarray(z[0] > 0, float))
+    alone = sample(NetDraws(relu, 32), 1, seed=3)[0]
+    first, second = sample(NetDraws(Together((relu, gate)), 32), 1, seed=3)
+    np.testing.assert_array_equal(first.mean, alone.mean)
+    np.testing.assert_allclose(second.mean, [0.5, 0, 0], atol=1e-3)
 
 
 def test_batches_of_32_agree_with_plain_draws() -> None:
