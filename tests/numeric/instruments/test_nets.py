@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,6 +37,18 @@ def test_each_coordinate_of_each_net_has_one_point_in_each_interval(dimension: i
     np.testing.assert_array_equal(
         np.sort(intervals, axis=1), np.broadcast_to(np.arange(size)[:, None], z.reshape(-1, size, 7).shape)
     )
+
+
+@pytest.mark.parametrize("shift", [0, 2**52 - 1])
+def test_no_shift_leads_to_infinity(shift: int) -> None:
+    class Shifts(np.random.Generator):
+        def integers(self, *_: object, size: tuple[int, ...] = (), **__: object) -> Any:
+            return np.full(size, shift, np.uint64)
+
+    z = np.empty((2 * 64, 1))
+    NetDraws(NormalDraws(2, correlated_relus), 64).fill(Shifts(np.random.PCG64(0)), z)
+    assert np.isfinite(z).all()
+    assert np.abs(z).max() > 8
 
 
 def test_the_product_of_two_relus() -> None:

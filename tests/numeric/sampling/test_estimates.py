@@ -15,7 +15,7 @@ from scipy.stats import binom
 from numeric.arrays import Doubles
 from numeric.experiments.relu import ReluDraws
 from numeric.sampling.engine import block_size, sample
-from numeric.sampling.estimates import FALSE_ALARM, DependentDraws, Estimate, Moments
+from numeric.sampling.estimates import FALSE_ALARM, POWER, DependentDraws, Estimate, Moments
 
 NUMBERS = arrays(np.float64, st.tuples(st.just(2), st.integers(2, 9)), elements=st.floats(-1e3, 1e3))
 
@@ -56,18 +56,21 @@ def test_the_margin_grows_with_skewness_looks_and_comparisons() -> None:
         plain.margin(0)
 
 
+@pytest.mark.parametrize("draws", [50, 5000])
 @pytest.mark.parametrize("p", [1e-4, 0.01, 0.3])
-def test_with_a_known_span_the_margin_holds_for_few_draws_of_any_law(p: float) -> None:
-    """Shares of 50 draws, of which normal theory is wrong: each outcome with its exact probability."""
-    draws, comparisons = 50, 4
-    alarms = 0.0
+def test_with_a_known_span_the_margin_holds_for_any_number_of_draws_of_any_law(p: float, draws: int) -> None:
+    """Shares, for few of which normal theory is wrong: each outcome with its exact probability."""
+    comparisons, alarms, caught = 4, 0.0, 0.0
     for count in range(draws + 1):
         mean = count / draws
         error = (mean * (1 - mean) / (draws - 1)) ** 0.5
         estimate = Estimate(mean, error, draws, share=1e4, span=1.0)  # at a probability of 1e-2 in all
-        alarms += binom.pmf(count, draws, p) * estimate.refutes(p, comparisons)
-        assert estimate.refutes(mean + 2, comparisons)
+        chance = binom.pmf(count, draws, p)
+        alarms += chance * estimate.refutes(p, comparisons)
+        wrong = p + estimate.resolution(comparisons) * mean if count else 2.0
+        caught += chance * estimate.refutes(wrong, comparisons)
     assert alarms < 1e4 * FALSE_ALARM / comparisons
+    assert caught >= POWER
 
 
 def test_normal_theory_would_not_hold_for_these() -> None:
