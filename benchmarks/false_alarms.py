@@ -5,8 +5,8 @@ form, what claims are tried by with the truth that was derived for them. The sha
 exceed the stated probability by more than chance allows: the bound is the number of runs that a binomial law with the
 stated probability exceeds with probability 0.001. The stated probability of a run is 1e-6, of which 2,000
 runs show nothing; the same thresholds are therefore tried at larger probabilities too. Each is tried with a sample
-size decided beforehand, and with drawing that stops at the first look at which the resolution is reached; what is
-normal is tried with shifted nets as well. Claims have sizes of their own, which are not reduced.
+size decided beforehand, and with drawing that stops at the first look at which the resolution is reached. Claims have
+sizes of their own, which are not reduced.
 
 Run from the root of the repository: ``python benchmarks/false_alarms.py [--runs 2000] [--jobs 2]``.
 """
@@ -26,7 +26,6 @@ from scipy.stats import binom
 
 from derivations import catalog
 from derivations.machinery.enclosure import decimal
-from numeric.instruments.nets import NetDraws
 from numeric.sampling import engine
 from numeric.sampling.estimates import FALSE_ALARM, Estimate
 from numeric.sampling.executors import run
@@ -40,9 +39,6 @@ LEVELS = (1e-6, 1e-4, 1e-2, 1e-1)
 
 PIECE = 1 << 11
 """Numbers drawn at a time at the reduced size."""
-
-NET = 16
-"""Points of a shifted net."""
 
 LOOSE = 40.0
 """Times the resolution of a full run, at which sequential drawing stops."""
@@ -72,18 +68,6 @@ def sequential_run(seed: int) -> Iterator[tuple[Estimate, float]]:
             yield from map(with_truth, experiment.measurements(point, found, share))
 
 
-def nets_run(seed: int) -> Iterator[tuple[Estimate, float]]:
-    """What every experiment with normal numbers finds from four blocks of shifted nets."""
-    _reduce()
-    for stream, experiment in sampled():
-        if experiment.draws.source != "normal":
-            continue
-        draws = NetDraws(experiment.draws, NET)
-        moments = engine.sample(draws, 4 * engine.block_size(draws), seed=seed, stream=stream)
-        for point, found in enumerate(moments):
-            yield from map(with_truth, experiment.measurements(point, found, 1.0))
-
-
 def claims_run(seed: int) -> Iterator[tuple[Estimate, float]]:
     """What the sampled trials of claims find, and what is true."""
     for place, claim in enumerate(sampled_claims()):
@@ -96,12 +80,7 @@ def claims_run(seed: int) -> Iterator[tuple[Estimate, float]]:
                 yield trial.found, _KNOWN[key]
 
 
-RUNS = {
-    "fixed sample size": fixed_run,
-    "sequential stopping": sequential_run,
-    "shifted nets": nets_run,
-    "trials of claims": claims_run,
-}
+RUNS = {"fixed sample size": fixed_run, "sequential stopping": sequential_run, "trials of claims": claims_run}
 
 
 def _reduce() -> None:

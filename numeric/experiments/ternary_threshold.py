@@ -1,4 +1,8 @@
-"""The threshold of ternary weights, simulated: how the least error changes with it, and where it is least."""
+"""The threshold of ternary weights, simulated: how the least error changes with it, and where that slope vanishes.
+
+What is drawn is the share and the mean size of the weights that survive, and the density at the threshold; the slope
+follows by the chain rule. That the error is least where it vanishes is not shown here.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,9 @@ import numpy as np
 from numeric.arrays import Doubles, aligned
 from numeric.experiments.ternary import WIDENING, WeightDraws, reweigh
 from numeric.sampling.estimates import Estimate, Moments
+
+_END = {"uniform": 3.0**0.5, "gaussian": 6.0, "laplace": 12.0}
+"""Thresholds, in standard deviations, below which weights survive in any sample of a block."""
 
 
 class ThresholdDraws(WeightDraws):
@@ -20,13 +27,13 @@ class ThresholdDraws(WeightDraws):
     Parameters
     ----------
     distribution, parameters
-        As in :class:`numeric.experiments.ternary.TernaryDraws`; uniform weights need a threshold below
-        ``sqrt(3) sigma``.
+        As in :class:`numeric.experiments.ternary.TernaryDraws`; thresholds are less than ``sqrt(3) sigma`` for uniform
+        weights, ``6 sigma`` for Gaussian and ``12 sigma`` for Laplace ones.
 
     Raises
     ------
     ValueError
-        As there, and where no weight survives.
+        As there, and when a threshold is larger: few weights survive, or none.
     """
 
     statistics = 3
@@ -34,8 +41,9 @@ class ThresholdDraws(WeightDraws):
     def __post_init__(self) -> None:
         super().__post_init__()
         for sigma, delta in self.parameters:
-            if self.distribution == "uniform" and not delta < 3.0**0.5 * sigma:
-                raise ValueError(f"delta must be less than sqrt(3) sigma for uniform weights, got {delta}")
+            end = _END[self.distribution] * sigma
+            if not delta < end:
+                raise ValueError(f"delta must be less than {end:.4g} for these weights, got {delta}")
 
     def observe(self, z: Doubles, point: int, out: Doubles) -> None:
         sigma, delta = self.parameters[point]
@@ -49,7 +57,7 @@ class ThresholdDraws(WeightDraws):
             reweigh(z[0], self.distribution, widening, out=weight)
             survives *= weight
         if self.distribution == "uniform":  # V = (end - x) / (end - delta), f is constant
-            np.divide(survives, delta - 3.0**0.5 * sigma, out=crosses)
+            np.divide(survives, delta - _END["uniform"] * sigma, out=crosses)
         elif self.distribution == "laplace":  # V = 1, (log f)' = -sqrt(2)/sigma
             np.multiply(survives, -(2.0**0.5) / sigma, out=crosses)
         else:  # V = exp((delta - x)/sigma), (log f)' = -x/sigma^2

@@ -1,60 +1,94 @@
-"""Randomised quasi-Monte Carlo: means over nets of Sobol, each with a digital shift of its own.
+"""Randomised quasi-Monte Carlo: means of a bounded statistic over nets of Sobol, each with a digital shift of its own.
 
-Every point of a shifted net is uniform on the cube, so that the mean of a statistic over the net has the expectation of
-the statistic, and less variance, as the points fill the cube evenly. One draw is one net: nets are as independent as
-plain draws, thousands of them are averaged by the same engine, and their errors are stated in the same way. A few nets
-of very many points would have a smaller variance still, which nobody could estimate.
+Every point of a shifted net is uniform on the cube, so that the mean over the net has the expectation of the statistic;
+and where points that fill the cube evenly do so for the statistic, it has far less variance. Nets are independent, and
+thousands of them are averaged by the same engine as plain draws.
+
+Their variance must not be trusted to say everything: where a statistic has jumps it can be zero in every sample, since
+nearly all nets agree, and the mean still be off. Therefore the statistic has to be bounded, and the error is that of
+Bernstein's inequality, a theorem for any number of nets of any size. Its term of the range takes many nets: a few nets
+of very many points would vary less still, which nobody could prove.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from numeric.arrays import Doubles
-from numeric.sampling.engine import Draws
+from numeric.sampling.engine import Draws, sample
+from numeric.sampling.estimates import Estimate
 
 _DIGITS = 52  # binary, of a coordinate; half a unit more, which is exact, keeps it from 0 and 1
+_MOST = 1 << 17  # numbers of one net
 
 
-@dataclass(frozen=True)
-class NetDraws:
-    """Means of statistics of independent standard normal numbers over a randomly shifted net.
+def bounded_mean(
+    draws: Draws, size: int, number: int, bounds: tuple[float, float], *, seed: int, stream: int = 0
+) -> Estimate:
+    """Mean of a bounded statistic of independent standard normal numbers, over shifted nets.
+
+    With few points in many dimensions it can have more variance than over as many plain draws, never more than over as
+    many draws as there are nets.
 
     Parameters
     ----------
     draws
-        What is observed, of independent standard normal numbers.
+        What is observed: one statistic at one point, of standard normal numbers.
     size
-        Points in a net, a power of 2 from 2 to 2^20.
+        Points in a net, a power of 2; with 1 they are plain draws.
+    number
+        Nets, rounded up to whole blocks.
+    bounds
+        The least and the greatest value that the statistic can have.
+    seed, stream
+        As in :func:`numeric.sampling.engine.sample`.
+
+    Returns
+    -------
+    Estimate
+        Its ``draws`` are nets, its ``span`` is the difference of the bounds.
 
     Raises
     ------
     ValueError
-        When other numbers are drawn, or the size is no such power.
+        When an argument is out of range, or a value of the statistic out of the bounds.
 
     Examples
     --------
-    >>> from numeric.experiments.relu import ReluDraws
-    >>> from numeric.sampling.engine import sample
-    >>> draws = ReluDraws(((1.0, 0.0),))
-    >>> (plain,), (nets,) = (sample(d, 10**6, seed=0) for d in (draws, NetDraws(draws, 16)))
-    >>> bool(nets.covariance[2, 2] / nets.draws < plain.covariance[2, 2] / plain.draws / 256)
-    True
+    >>> from numeric.sampling.normal import NormalDraws
+    >>> both = NormalDraws(2, lambda z: np.asarray((z > 0).all(axis=0), float))
+    >>> estimate = bounded_mean(both, 64, 20_000, (0, 1), seed=0)
+    >>> estimate.refutes(0.25, comparisons=1), estimate.refutes(0.253, comparisons=1)
+    (False, True)
     """
+    if (draws.source, draws.points, draws.statistics) != ("normal", 1, 1):
+        raise ValueError(f"draws must be one statistic of standard normal numbers at one point, got {draws}")
+    if not (size >= 1 and size & (size - 1) == 0):
+        raise ValueError(f"size must be a power of 2, got {size}")
+    if draws.dimension * size > _MOST:
+        raise ValueError(f"size must be at most 2^17 over the dimension {draws.dimension}, got {size}")
+    low, high = map(float, bounds)
+    if not (low < high and np.isfinite(high - low)):
+        raise ValueError(f"bounds must be two finite numbers, the lower one first, got {bounds}")
+    (moments,) = sample(_NetDraws(draws, size, low, high), number, seed=seed, stream=stream)
+    return replace(moments.of(lambda t: low + float(t[0])), span=high - low)
+
+
+@dataclass(frozen=True)
+class _NetDraws:
+    """Means of a statistic over a shifted net, less the lower bound: so rounding is small beside the span."""
 
     draws: Draws
     size: int
-
-    def __post_init__(self) -> None:
-        if self.draws.source != "normal":
-            raise ValueError(f"draws must be of standard normal numbers, got {self.draws.source}")
-        if not (2 <= self.size <= 1 << 20 and self.size & (self.size - 1) == 0):
-            raise ValueError(f"size must be a power of 2 from 2 to 2^20, got {self.size}")
+    low: float
+    high: float
+    points = 1
+    statistics = 1
 
     @property
     def source(self) -> str:
@@ -63,14 +97,6 @@ class NetDraws:
     @property
     def dimension(self) -> int:
         return self.draws.dimension * self.size
-
-    @property
-    def points(self) -> int:
-        return self.draws.points
-
-    @property
-    def statistics(self) -> int:
-        return self.draws.statistics
 
     def fill(self, rng: np.random.Generator, z: Doubles) -> None:
         """Shifted nets, mapped to normal numbers: coordinates, then points, then nets."""
@@ -81,12 +107,22 @@ class NetDraws:
         z[:] = ndtri(numbers, out=numbers).reshape(z.shape)
 
     def observe(self, z: Doubles, point: int, out: Doubles) -> None:
-        single = np.empty((len(out), self.size * z.shape[1]))
-        self.draws.observe(z.reshape(self.draws.dimension, -1), point, single)
-        single.reshape(len(out), self.size, -1).mean(axis=1, out=out)
+        values = np.empty((1, self.size * z.shape[1]))
+        self.draws.observe(z.reshape(self.draws.dimension, -1), 0, values)
+        least, greatest = values.min(), values.max()
+        if not (least >= self.low and greatest <= self.high):
+            raise ValueError(
+                f"bounds must hold the statistic, got {(self.low, self.high)} and values from {least} to {greatest}"
+            )
+        values -= self.low
+        sums = values.reshape(self.size, -1)
+        while len(sums) > 1:
+            half = len(sums) // 2
+            sums = np.add(sums[:half], sums[half:], out=sums[:half])
+        np.divide(sums, self.size, out=out)
 
 
-@cache
+@lru_cache(maxsize=8)
 def _net(dimension: int, size: int) -> NDArray[np.uint64]:
     """The digits of the first points of the sequence of Sobol, shape (dimension, size)."""
     from scipy.stats import qmc  # takes half a second

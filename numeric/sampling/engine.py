@@ -7,7 +7,6 @@ number of draws.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -37,7 +36,7 @@ CANCELLATION = 1e-2
 FIRST_LOOK = 4
 """Chunks before the first look at the resolution."""
 GROWTH = 1.125
-"""From one look to the next. The schedule is fixed, so that a bound over looks holds whenever drawing stops."""
+"""From one look to the next, by one chunk at least. The schedule is fixed: a bound over looks holds at any stop."""
 PATIENCE = 16
 """After so many looks, half of the false-alarm probability is spent."""
 
@@ -123,8 +122,7 @@ class Together:
 
     def observe(self, z: Doubles, point: int, out: Doubles) -> None:
         part, number = self.part_of(point)
-        part.observe(z, number, out[: part.statistics])
-        out[part.statistics :] = 0.0  # none where the engine asks, which knows how many there are
+        part.observe(z, number, out)
 
 
 def _statistics(draws: Draws, point: int) -> int:
@@ -383,17 +381,13 @@ def sample(draws: Draws, size: int, *, seed: int, stream: int = 0) -> list[Momen
     return found
 
 
-def mean_of(draws: Draws, size: int, *, seed: int, stream: int = 0, span: float = math.inf) -> Estimate:
+def mean_of(draws: Draws, size: int, *, seed: int, stream: int = 0) -> Estimate:
     """Mean of the only statistic at the only point.
 
     Parameters
     ----------
     draws, size, seed, stream
         As in :func:`sample`.
-    span
-        As in :class:`numeric.sampling.estimates.Estimate`; positive.
     """
-    if not span > 0:
-        raise ValueError(f"span must be positive, got {span}")
     (moments,) = sample(draws, size, seed=seed, stream=stream)
-    return dataclasses.replace(moments.of(lambda t: float(t[0])), span=span)
+    return moments.of(lambda t: float(t[0]))

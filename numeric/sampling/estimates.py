@@ -24,6 +24,10 @@ STARTS = 64
 """Streams whose first numbers are remembered: those that start lowest."""
 DEPENDENCE = 1e-12
 """Probability that independent blocks are taken for dependent ones, for one statistic."""
+_NEARLY_NORMAL = 0.1
+"""Excess kurtosis of means of blocks up to which their scatter is judged by that of normal numbers."""
+_ROUNDING = 2.0**-44
+"""More than the sums of a mean lose, relative to what is added."""
 
 
 class DependentDraws(ValueError):
@@ -48,7 +52,7 @@ class Estimate:
         The share of the false-alarm probability that is spent here: less than 1 where the number of draws was
         decided by looking (:func:`numeric.sampling.engine.sampling`).
     span
-        Length of an interval that is known to hold what one draw contributes, if there is one.
+        Length of an interval that is known to hold what one draw contributes to a mean, if there is one; positive.
 
     Examples
     --------
@@ -64,6 +68,10 @@ class Estimate:
     skewness: float = 0.0
     share: float = 1.0
     span: float = math.inf
+
+    def __post_init__(self) -> None:
+        if not self.span > 0:
+            raise ValueError(f"span must be positive, got {self.span}")
 
     def margin(self, comparisons: int) -> float:
         """Distance from the truth that chance does not exceed.
@@ -90,7 +98,8 @@ class Estimate:
         """Distance on one side that is exceeded with this probability at most."""
         logarithm = math.log(2 / probability)
         of_range = math.inf if self.draws < 2 else 7 * self.span * logarithm / (3 * (self.draws - 1))
-        return self.standard_error * math.sqrt(2 * logarithm) + of_range
+        rounding = _ROUNDING * (self.span + abs(self.value))
+        return self.standard_error * math.sqrt(2 * logarithm) + of_range + rounding
 
     def resolution(self, comparisons: int) -> float:
         """Smallest relative error of a formula that is caught with probability ``POWER``."""
@@ -190,6 +199,10 @@ class Moments:
         rounding = 8 * np.finfo(float).eps * np.abs(self.mean)
         for number, variance in enumerate(np.diag(self.covariance)):
             if variance <= size * rounding[number] ** 2:  # of a constant, for example
+                continue
+            if (
+                self.fourth[number] / self.draws / variance / variance > _NEARLY_NORMAL * size
+            ):  # few values matter
                 continue
             ratio = float(self.between[number] * size / variance)
             freedom = self.blocks - 1

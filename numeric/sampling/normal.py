@@ -1,4 +1,4 @@
-"""Any statistic of independent standard normal numbers."""
+"""Any statistics of independent standard normal numbers."""
 
 from __future__ import annotations
 
@@ -12,15 +12,22 @@ from numeric.arrays import Doubles
 
 @dataclass(frozen=True)
 class NormalDraws:
-    """A statistic of independent standard normal numbers.
+    """Statistics of independent standard normal numbers.
 
     Parameters
     ----------
     dimension
-        How many numbers it is a statistic of.
+        How many numbers they are statistics of.
     function
-        Takes n draws, shape (dimension, n), which it leaves as they are, and returns the statistic of each, shape
-        (n,). For draws in several processes it has to be importable.
+        Takes n draws, shape (dimension, n), which are read-only, and returns the statistic of each, shape (n,), or
+        several, shape (statistics, n). For draws in several processes it has to be importable.
+    statistics
+        How many there are.
+
+    Raises
+    ------
+    ValueError
+        When dimension or statistics is less than 1; in the run, when the function returns something of another shape.
 
     Examples
     --------
@@ -32,16 +39,23 @@ class NormalDraws:
 
     dimension: int
     function: Callable[[Doubles], Doubles]
+    statistics: int = 1
     source = "normal"
     points = 1
-    statistics = 1
 
     def __post_init__(self) -> None:
-        if self.dimension < 1:
-            raise ValueError(f"dimension must be at least 1, got {self.dimension}")
+        for name, value in (("dimension", self.dimension), ("statistics", self.statistics)):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
 
     def fill(self, rng: np.random.Generator, z: Doubles) -> None:
         rng.standard_normal(out=z)
 
     def observe(self, z: Doubles, point: int, out: Doubles) -> None:
-        out[0] = self.function(z)
+        given = z.view()
+        given.flags.writeable = False
+        values = np.asarray(self.function(given))
+        expected = out.shape if self.statistics > 1 else out.shape[1:]
+        if values.shape != expected:
+            raise ValueError(f"function must return an array of shape {expected}, got {values.shape}")
+        out[:] = values

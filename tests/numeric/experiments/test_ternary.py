@@ -31,15 +31,31 @@ def test_draws_agree_with_quadrature_and_refute_a_value_off_by_half_a_percent(di
 @pytest.mark.parametrize("distribution", ternary.DISTRIBUTIONS)
 def test_draws_find_the_slope_of_the_least_error_and_its_zero(distribution: str) -> None:
     best = ternary_error.minimise_error(distribution, 1.3)
-    places = ((1.3, 0.1), (1.3, 1.05 * best.delta))  # a step of Newton's leads back from there
+    near = 1.02 * best.delta  # a step of Newton's leads back from there
+    places = ((1.3, 0.1), (1.3, near))
     at_low, near_best = sample(ternary_threshold.ThresholdDraws(distribution, places), 8_000_000, seed=1)
     slope = ternary_threshold.slope_of_least_error(at_low, 0.1)
     exact = ternary_error.slope_of_least_error(distribution, 1.3, 0.1)
     assert not slope.refutes(exact, 60)
     assert slope.refutes(1.01 * exact, 60)
-    threshold = ternary_threshold.threshold_of_least_error(near_best, 1.05 * best.delta, best.curvature)
+    threshold = ternary_threshold.threshold_of_least_error(near_best, near, best.curvature)
     assert not threshold.refutes(best.delta, 60)
     assert threshold.refutes(1.01 * best.delta, 60)
+    for looked in (
+        ternary_threshold.slope_of_least_error(at_low, 0.1, 0.1),
+        ternary_threshold.threshold_of_least_error(near_best, near, best.curvature, 0.1),
+    ):
+        assert looked.share == 0.1
+
+
+def test_the_variance_of_signs() -> None:
+    (moments,) = sample(ternary.SignDraws("laplace", ((2.0, 0.0),)), 10**6, seed=1)
+    signs = ternary.variance_of_signs(moments, 0.5)
+    assert not signs.refutes(1.0, 60)
+    assert signs.refutes(1.0001, 60)
+    assert signs.share == 0.5
+    assert moments.mean[1] == 1
+    assert abs(moments.mean[0]) < 5e-3
 
 
 @pytest.mark.parametrize("distribution", ternary.DISTRIBUTIONS)
@@ -67,7 +83,13 @@ def test_bad_arguments_are_named() -> None:
         ternary_error.minimise_error("laplace", 0)
     with pytest.raises(ValueError, match="delta must be at least 0, got -1"):
         ternary_error.error_integral("laplace", 1.0, -1.0, 1.0)
-    with pytest.raises(
-        ValueError, match=r"delta must be less than sqrt\(3\) sigma for uniform weights, got 2"
+    for law, delta in (
+        ("uniform", 3.0**0.5),
+        ("gaussian", 6.0),
+        ("laplace", 12.0),
+        ("gaussian", float("inf")),
     ):
-        ternary_threshold.ThresholdDraws("uniform", ((1.0, 2.0),))
+        with pytest.raises(ValueError, match=r"delta must be less than \d+\.?\d* for these weights, got "):
+            ternary_threshold.ThresholdDraws(law, ((1.0, delta),))
+    with pytest.raises(ValueError, match="delta must be at least 0, got nan"):
+        ternary_threshold.ThresholdDraws("gaussian", ((1.0, float("nan")),))

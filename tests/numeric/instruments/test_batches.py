@@ -1,14 +1,16 @@
-"""Statistics of a batch: rules exact for polynomials, refusal of what is none."""
+"""Statistics of a batch: rules exact for polynomials, refusal of what is none, controls for the rest."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
 from numeric.arrays import Doubles
-from numeric.instruments.batches import polynomial_expectation, symmetric_rule
+from numeric.instruments.batches import controlled_mean, polynomial_expectation, symmetric_rule
+from numeric.sampling.engine import sample
 
 
 def _normal_moment(power: int) -> int:
@@ -58,6 +60,37 @@ def test_what_is_no_such_polynomial_is_refused(statistic: Callable[[Doubles], Do
         polynomial_expectation(statistic, 32, 3)
 
 
+@dataclass(frozen=True)
+class InverseDeviationDraws:
+    """1/sqrt(var + 0.1) of a batch of 16, then the variance and its square."""
+
+    dimension = 16
+    points = 1
+    source = "normal"
+    statistics = 3
+
+    def fill(self, rng: np.random.Generator, z: Doubles) -> None:
+        rng.standard_normal(out=z)
+
+    def observe(self, z: Doubles, point: int, out: Doubles) -> None:
+        variance = z.var(axis=0)
+        out[:] = 1 / np.sqrt(variance + 0.1), variance, variance**2
+
+
+def test_controls_sharpen_plain_draws_and_keep_the_mean() -> None:
+    exact = [
+        polynomial_expectation(lambda x, p=p: x.var(axis=0) ** p, 16, 2 * p)  # type: ignore[misc]
+        for p in (1, 2)
+    ]
+    (moments,) = sample(InverseDeviationDraws(), 200_000, seed=5)
+    plain = moments.of(lambda t: float(t[0]))
+    sharp = controlled_mean(InverseDeviationDraws(), exact, 200_000, seed=5, stream=1)
+    assert sharp.standard_error < plain.standard_error / 4
+    assert abs(sharp.value - plain.value) < 6 * plain.standard_error
+    wrong = [exact[0] * 1.01, exact[1]]
+    assert controlled_mean(InverseDeviationDraws(), wrong, 200_000, seed=5, stream=1).refutes(plain.value, 1)
+
+
 def test_bad_arguments_are_named() -> None:
     with pytest.raises(ValueError, match="degree must be from 0 to 5, got 6"):
         polynomial_expectation(lambda x: x[0], 4, 6)
@@ -65,3 +98,5 @@ def test_bad_arguments_are_named() -> None:
         symmetric_rule(1, 5)
     with pytest.raises(ValueError, match="sigma must be positive and finite, got -1"):
         polynomial_expectation(lambda x: x[0], 4, 1, sigma=-1.0)
+    with pytest.raises(ValueError, match="exact must have one entry for each control \\(2\\), got 0"):
+        controlled_mean(InverseDeviationDraws(), [], 1, seed=0, stream=0)

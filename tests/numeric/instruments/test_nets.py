@@ -1,4 +1,4 @@
-"""Shifted nets: even, unbiased, less variable than plain draws, and with errors that are stated truthfully."""
+"""Shifted nets: even, unbiased, less variable than plain draws, and with a bound that holds where variances mislead."""
 
 from __future__ import annotations
 
@@ -12,31 +12,42 @@ from scipy.special import ndtr, ndtri
 from numeric.arrays import Doubles
 from numeric.experiments.relu import ReluDraws
 from numeric.experiments.ternary import TernaryDraws
-from numeric.instruments.nets import NetDraws
-from numeric.sampling.engine import Together, mean_of, sample
+from numeric.instruments import nets
+from numeric.instruments.nets import bounded_mean
+from numeric.sampling.engine import mean_of
 from numeric.sampling.normal import NormalDraws
 
 CORRELATION = 0.5
 
 
-def correlated_relus(pair: Doubles) -> Doubles:
+def both_positive(pair: Doubles) -> Doubles:
     x, y = pair
-    other = CORRELATION * x + (1 - CORRELATION**2) ** 0.5 * y
-    return np.asarray(np.maximum(x, 0) * np.maximum(other, 0))
+    return np.asarray((x > 0) & (CORRELATION * x + (1 - CORRELATION**2) ** 0.5 * y > 0), float)
 
 
-def inverse_deviation(batch: Doubles) -> Doubles:
-    return np.asarray(1 / np.sqrt(batch.var(axis=0) + 0.1))
+def share_of_first(batch: Doubles) -> Doubles:
+    return np.asarray(batch[0] ** 2 / (batch**2).sum(axis=0))
+
+
+BOTH = NormalDraws(2, both_positive)
+
+
+def points_of_nets(dimension: int, size: int, number: int, rng: np.random.Generator) -> Doubles:
+    z = np.empty((dimension * size, number))
+    nets._NetDraws(NormalDraws(dimension, share_of_first), size, 0.0, 1.0).fill(rng, z)
+    return z.reshape(dimension, size, number)
 
 
 @pytest.mark.parametrize(("dimension", "size"), [(1, 2), (2, 64), (32, 16)])
 def test_each_coordinate_of_each_net_has_one_point_in_each_interval(dimension: int, size: int) -> None:
-    z = np.empty((dimension * size, 7))
-    NetDraws(NormalDraws(dimension, inverse_deviation), size).fill(np.random.default_rng(0), z)
-    intervals = np.floor(ndtr(z).reshape(dimension, size, 7) * size)
-    np.testing.assert_array_equal(
-        np.sort(intervals, axis=1), np.broadcast_to(np.arange(size)[:, None], z.reshape(-1, size, 7).shape)
-    )
+    intervals = np.floor(ndtr(points_of_nets(dimension, size, 7, np.random.default_rng(0))) * size)
+    each = np.broadcast_to(np.arange(size)[:, None], intervals.shape)
+    np.testing.assert_array_equal(np.sort(intervals, axis=1), each)
+
+
+def test_every_net_and_coordinate_has_a_shift_of_its_own() -> None:
+    z = points_of_nets(3, 16, 50, np.random.default_rng(1))
+    assert np.unique(z).size == z.size
 
 
 @pytest.mark.parametrize("shift", [0, 2**52 - 1])
@@ -45,56 +56,72 @@ def test_no_shift_leads_to_infinity(shift: int) -> None:
         def integers(self, *_: object, size: tuple[int, ...] = (), **__: object) -> Any:
             return np.full(size, shift, np.uint64)
 
-    z = np.empty((2 * 64, 1))
-    NetDraws(NormalDraws(2, correlated_relus), 64).fill(Shifts(np.random.PCG64(0)), z)
+    z = points_of_nets(2, 64, 1, Shifts(np.random.PCG64(0)))
     assert np.isfinite(z).all()
     assert np.abs(z).max() > 8
 
 
-def test_the_product_of_two_relus() -> None:
-    angle = math.acos(-CORRELATION)  # Cho and Saul
-    true = (math.sin(angle) - angle * math.cos(angle)) / (2 * math.pi)
-    draws = NormalDraws(2, correlated_relus)
-    plain, nets = mean_of(draws, 2_000_000, seed=1), mean_of(NetDraws(draws, 256), 8_000, seed=1)
-    assert not nets.refutes(true, 1)
-    assert nets.refutes(1.003 * true, 1)
-    assert nets.standard_error < plain.standard_error / 5  # of no more evaluations
+@pytest.mark.parametrize("size", [1, 8, 64])
+def test_the_probability_that_two_correlated_numbers_are_positive(size: int) -> None:
+    true = 1 / 4 + math.asin(CORRELATION) / (2 * math.pi)
+    found = bounded_mean(BOTH, size, 200_000, (0, 1), seed=1)
+    assert not found.refutes(true, 1)
+    assert found.refutes(true + 0.01, 1)
 
 
-def test_observers_of_the_same_nets_may_have_different_numbers_of_statistics() -> None:
-    relu, gate = ReluDraws(((1.0, 0.3),)), NormalDraws(1, lambda z: np.asarray(z[0] > 0, float))
-    alone = sample(NetDraws(relu, 32), 1, seed=3)[0]
-    first, second = sample(NetDraws(Together((relu, gate)), 32), 1, seed=3)
-    np.testing.assert_array_equal(first.mean, alone.mean)
-    np.testing.assert_allclose(second.mean, [0.5, 0, 0], atol=1e-3)
+def test_nets_vary_less_than_as_many_plain_draws() -> None:
+    plain, found = mean_of(BOTH, 64 * 20_000, seed=1), bounded_mean(BOTH, 64, 20_000, (0, 1), seed=1)
+    assert found.draws < 40_000
+    assert found.standard_error < plain.standard_error / 3
 
 
-def test_batches_of_32_agree_with_plain_draws() -> None:
-    draws = NormalDraws(32, inverse_deviation)
-    plain, nets = mean_of(draws, 400_000, seed=2), mean_of(NetDraws(draws, 64), 6_000, seed=2)
-    assert abs(plain.value - nets.value) < 6 * plain.standard_error
-    assert nets.standard_error < plain.standard_error / 2
+def test_statistics_of_batches_of_32() -> None:
+    found = bounded_mean(NormalDraws(32, share_of_first), 64, 5_000, (0, 1), seed=2)
+    assert not found.refutes(1 / 32, 1)
+    assert abs(found.value - 1 / 32) < 6 * found.standard_error < 0.01 / 32
 
 
-def test_nets_that_nearly_all_agree_accuse_the_truth_unless_a_span_is_known() -> None:
+def test_the_bound_holds_where_nearly_all_nets_agree() -> None:
     """Of 64 points 20 lie below, but for one net in a million: hardly any sample shows that."""
     share = 20.000001 / 64
-    below = NetDraws(NormalDraws(1, lambda z: np.asarray(z[0] < ndtri(share), float)), 64)
-    nominal = [mean_of(below, 1, seed=seed) for seed in range(20)]
-    assert sum(estimate.refutes(share, 1) for estimate in nominal) > 10
-    for seed in range(20):
-        estimate = mean_of(below, 1, seed=seed, span=1.0)
+    below = NormalDraws(1, lambda z: np.asarray(z[0] < ndtri(share), float))
+    estimates = [bounded_mean(below, 64, 1, (0, 1), seed=seed) for seed in range(10)]
+    assert sum(estimate.standard_error == 0 for estimate in estimates) > 5
+    for estimate in estimates:
         assert not estimate.refutes(share, 1)
         assert estimate.refutes(share + 0.005, 1)
 
 
+@pytest.mark.parametrize("value", [0.1, -1e3, 7e5])
+def test_rounding_accuses_no_constant(value: float) -> None:
+    constant = NormalDraws(2, lambda z: np.full(z.shape[1], value))
+    found = bounded_mean(constant, 4096, 1, (value - 1e-3, value + 1), seed=0)
+    assert not found.refutes(value, 1)
+    assert abs(found.value - value) < 1e-13 * max(abs(value), 1)
+
+
+def test_a_value_out_of_bounds_is_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"bounds must hold the statistic, got \(0.0, 0.5\) and values from 0.0 to 1.0"
+    ):
+        bounded_mean(BOTH, 4, 1, (0, 0.5), seed=0)
+    with pytest.raises(ValueError, match="and values from nan to nan"):
+        bounded_mean(NormalDraws(1, lambda z: np.where(z[0] > 3, np.nan, 0.5)), 4, 1, (0, 1), seed=0)
+
+
+@pytest.mark.parametrize("size", [0, -2, 48])
+def test_sizes_are_powers_of_two(size: int) -> None:
+    with pytest.raises(ValueError, match=f"size must be a power of 2, got {size}"):
+        bounded_mean(BOTH, size, 1, (0, 1), seed=0)
+
+
 def test_bad_arguments_are_named() -> None:
-    relu = ReluDraws(((1.0, 0.0),))
-    with pytest.raises(ValueError, match=r"size must be a power of 2 from 2 to 2\^20, got 48"):
-        NetDraws(relu, 48)
-    with pytest.raises(ValueError, match="draws must be of standard normal numbers, got laplace"):
-        NetDraws(TernaryDraws("laplace", ((1.0, 0.5),)), 64)
-    with pytest.raises(ValueError, match="span must be positive, got 0"):
-        mean_of(NormalDraws(2, correlated_relus), 1, seed=0, span=0.0)
-    with pytest.raises(ValueError, match="dimension must be at least 1, got 0"):
-        NormalDraws(0, correlated_relus)
+    with pytest.raises(ValueError, match=r"size must be at most 2\^17 over the dimension 2, got 131072"):
+        bounded_mean(BOTH, 1 << 17, 1, (0, 1), seed=0)
+    with pytest.raises(ValueError, match="draws must be one statistic of standard normal numbers"):
+        bounded_mean(ReluDraws(((1.0, 0.0),)), 64, 1, (0, 1), seed=0)
+    with pytest.raises(ValueError, match="draws must be one statistic of standard normal numbers"):
+        bounded_mean(TernaryDraws("laplace", ((1.0, 0.5),)), 64, 1, (0, 1), seed=0)
+    for bounds in ((1, 0), (0, math.inf), (math.nan, 1)):
+        with pytest.raises(ValueError, match="bounds must be two finite numbers, the lower one first"):
+            bounded_mean(BOTH, 64, 1, bounds, seed=0)

@@ -79,6 +79,28 @@ def test_normal_theory_would_not_hold_for_these() -> None:
     assert Estimate(0.5, 0.1, 1, span=1.0).resolution(1) == np.inf
 
 
+def test_margins_and_resolutions_by_hand() -> None:
+    """z = 5.0263 and log(4/5e-7) = 15.8950 for 1e-6 shared by two; 3.0902 and log(2/1e-3) = 7.6009 for the power."""
+    normal = Estimate(0.5, 0.01, 100, skewness=0.3)
+    of_skewness = 0.3 * (2 * 5.02631**2 + 1) / 60
+    assert normal.margin(2) == pytest.approx(0.01 * (5.02631 + of_skewness), rel=1e-5)
+    assert normal.resolution(2) == pytest.approx((normal.margin(2) + 0.0309023) / 0.5, rel=1e-5)
+    bounded = Estimate(0.5, 0.01, 101, span=3.0)
+    assert bounded.margin(2) == pytest.approx(0.01 * (2 * 15.89495) ** 0.5 + 7 * 3 * 15.89495 / 300, rel=1e-5)
+    further = 0.01 * (2 * 7.60090) ** 0.5 + 7 * 3 * 7.60090 / 300
+    assert bounded.resolution(2) == pytest.approx((bounded.margin(2) + further) / 0.5, rel=1e-5)
+
+
+def test_a_span_far_below_the_value_leaves_room_for_rounding() -> None:
+    assert Estimate(2.0**60, 0.0, 10**9, span=1.0).margin(1) > 2.0**60 * 2.0**-45
+
+
+@pytest.mark.parametrize("span", [0.0, -1.0, np.nan])
+def test_spans_are_positive(span: float) -> None:
+    with pytest.raises(ValueError, match=f"span must be positive, got {span}"):
+        Estimate(0.5, 0.1, 100, span=span)
+
+
 def test_skewness_is_bounded_from_above() -> None:
     (moments,) = sample(ReluDraws(((1.0, -1.0),)), 10**6, seed=0)
     z = np.random.default_rng(0).standard_normal(10**6)
@@ -104,6 +126,26 @@ def test_block_means_that_scatter_too_little_or_too_much_are_noticed(
         np.arange(64.0),
     )
     with pytest.raises(DependentDraws, match=word):
+        moments.require_independent_blocks()
+
+
+def test_blocks_of_rare_events_are_not_taken_for_dependent_ones() -> None:
+    """Events of which one block in a hundred has one: by normal theory their counts scatter too much, or too little."""
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        counts = rng.poisson(0.01, 400)
+        p, size = counts.mean() / 1000, 1000
+        variance = p * (1 - p)
+        moments = Moments(
+            400 * size,
+            np.array([p]),
+            np.array([[variance * (400 * size - 1)]]),
+            np.zeros(1),
+            np.array([p * 400 * size]),
+            400,
+            np.array([((counts / size - p) ** 2).sum()]),
+            np.arange(64.0),
+        )
         moments.require_independent_blocks()
 
 
