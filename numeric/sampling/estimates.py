@@ -79,7 +79,7 @@ class Estimate:
         Where a span is known, that is a theorem for any number of draws: Bernstein's inequality with the variance of
         the sample (Maurer and Pontil, 2009, theorem 4). Elsewhere the distribution of a studentised mean of n draws of
         skewness s is taken to differ from the normal one by the term of order ``1/sqrt(n)``, as if its quantile z
-        lay ``|s| (2 z^2 + 1) / (6 sqrt(n))`` further out.
+        lay ``|s| (2 z^2 + 1) / (6 sqrt(n))`` further out. Draws that are all the same then say nothing.
 
         Parameters
         ----------
@@ -91,6 +91,8 @@ class Estimate:
         probability = FALSE_ALARM * self.share / comparisons
         if math.isfinite(self.span):
             return self._bernstein(probability / 2)
+        if self.standard_error == 0:  # what has not been met yet may be rare, and matter
+            return math.inf
         z = float(-ndtri(probability / 2))
         return (z + self.skewness * (2 * z**2 + 1) / (6 * math.sqrt(self.draws))) * self.standard_error
 

@@ -14,8 +14,9 @@ from scipy.stats import binom
 
 from numeric.arrays import Doubles
 from numeric.experiments.relu import ReluDraws
-from numeric.sampling.engine import block_size, sample
+from numeric.sampling.engine import block_size, mean_of, sample
 from numeric.sampling.estimates import FALSE_ALARM, POWER, DependentDraws, Estimate, Moments
+from numeric.sampling.normal import NormalDraws
 
 NUMBERS = arrays(np.float64, st.tuples(st.just(2), st.integers(2, 9)), elements=st.floats(-1e3, 1e3))
 
@@ -73,9 +74,16 @@ def test_with_a_known_span_the_margin_holds_for_any_number_of_draws_of_any_law(p
     assert caught >= POWER
 
 
-def test_normal_theory_would_not_hold_for_these() -> None:
-    assert Estimate(0.0, 0.0, 50, share=1e4).refutes(1e-4, 1)  # as nearly every sample does
-    assert not Estimate(0.0, 0.0, 50, share=1e4, span=1.0).refutes(1e-4, 1)
+def test_draws_that_are_all_the_same_say_nothing_unless_a_span_is_known() -> None:
+    never = NormalDraws(1, lambda z: np.asarray(z[0] > 6, float))  # one in 10^9
+    estimate = mean_of(never, 10**6, seed=0)
+    assert estimate.standard_error == 0
+    assert not estimate.refutes(1e-9, 1)
+    assert not estimate.refutes(0.5, 1)
+    assert estimate.resolution(1) == np.inf
+    bounded = Estimate(0.0, 0.0, 10**6, span=1.0)
+    assert not bounded.refutes(1e-9, 1)
+    assert bounded.refutes(1e-3, 1)
     assert Estimate(0.5, 0.1, 1, span=1.0).resolution(1) == np.inf
 
 
