@@ -108,11 +108,6 @@ def both_positive(pair: Doubles) -> Doubles:
     return np.asarray((x > 0) & (y > 0), float)
 
 
-def all_positive(four: Doubles) -> Doubles:
-    """Whether four standard normal numbers with correlations 1/2 are, as 0 and 1; their mean is 1/5."""
-    return np.asarray((four[1:] + four[0] > 0).all(axis=0), float)
-
-
 def product_of_tanh(pair: Doubles) -> Doubles:
     """Of two correlated standard normal numbers."""
     x, y = correlated(pair)
@@ -155,7 +150,6 @@ def plain_runs() -> dict[str, tuple[Estimate, float]]:
         "pooled": plain(layers.PoolingDraws(0.5, 3), 400_000),
         "product": plain(NormalDraws(2, product_of_relus), 1_000_000),
         "both": plain(NormalDraws(2, both_positive), 1_000_000),
-        "all": plain(NormalDraws(5, all_positive), 400_000),
         "tanh": plain(NormalDraws(2, product_of_tanh), 1_000_000),
         "variance of a batch": plain(batchnorm.BatchDraws(SIDE, 0.3, 1.1), 130_000),
         "squared": plain(NormalDraws(SIDE, squared_variance), 130_000),
@@ -256,7 +250,6 @@ def rows() -> list[Row]:
         Row(f"E 1/sqrt(v + eps), m = {SIDE}", "controls", controlled, "inverse", BATCH),
         on_nets("E tanh tanh, correlated", NormalDraws(2, product_of_tanh), 32, 2 * 10**6, (-1, 1), "tanh"),
         on_nets("P(both > 0), correlated", NormalDraws(2, both_positive), 64, 10**6, (0, 1), "both"),
-        on_nets("P(all 4 > 0), correlated", NormalDraws(5, all_positive), 32, 10**6, (0, 1), "all"),
     ]
 
 
