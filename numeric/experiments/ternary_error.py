@@ -55,6 +55,11 @@ def _half_line(
     return float(sum(pieces))
 
 
+def _end(distribution: str, sigma: float) -> float:
+    """Where the law of the size of a weight ends."""
+    return sigma * 3.0**0.5 if distribution == "uniform" else np.inf
+
+
 def mean_abs(distribution: str, sigma: float) -> float:
     """``E|w|``, by quadrature of the density.
 
@@ -81,6 +86,8 @@ def best_scale(distribution: str, sigma: float, delta: float) -> float:
     The error is quadratic in the scale, for which a central difference is exact, so that the step may be large.
     """
     require(distribution, sigma, delta)
+    if not delta < _end(distribution, sigma):
+        raise ValueError(f"delta must be less than sqrt(3) sigma for uniform weights, got {delta}")
 
     def slope(scale: float) -> float:
         step = 0.5 * sigma
@@ -96,8 +103,15 @@ def least_error(distribution: str, sigma: float, delta: float) -> float:
 
 
 def slope_of_least_error(distribution: str, sigma: float, delta: float) -> float:
-    """Derivative of the least error in the threshold, by central differences extrapolated to step zero."""
-    return derivative(lambda d: least_error(distribution, sigma, d), delta, 1e-2 * sigma)
+    """Derivative of the least error in the threshold, by central differences extrapolated to step zero.
+
+    The threshold is positive, and for uniform weights less than ``sqrt(3) sigma``.
+    """
+    require(distribution, sigma, delta)
+    room = min(delta, _end(distribution, sigma) - delta)  # the differences stay inside the law
+    if not room > 0:
+        raise ValueError(f"delta must be positive, for uniform weights less than sqrt(3) sigma, got {delta}")
+    return derivative(lambda d: least_error(distribution, sigma, d), delta, min(1e-2 * sigma, room / 2))
 
 
 def minimise_error(distribution: str, sigma: float) -> Optimum:

@@ -76,6 +76,17 @@ def test_no_neighbour_of_the_optimum_has_a_smaller_error(distribution: str) -> N
         assert ternary_error.error_integral(distribution, 2.0, best.delta, factor * best.scale) > best.error
 
 
+@pytest.mark.parametrize("delta", [1e-3, 1.0, 1.731])
+def test_the_slope_holds_to_both_ends_of_a_uniform_law(delta: float) -> None:
+    """The error is ``1 - A^2/P``, with A and P integrals of a constant."""
+    end = 3.0**0.5
+    true = (end + delta) * (3 * delta - end) / (4 * end)
+    assert ternary_error.slope_of_least_error("uniform", 1.0, delta) == pytest.approx(true, rel=1e-7)
+    for at in (0.0, end):
+        with pytest.raises(ValueError, match="delta must be positive, for uniform weights less than"):
+            ternary_error.slope_of_least_error("uniform", 1.0, at)
+
+
 def test_bad_arguments_are_named() -> None:
     with pytest.raises(ValueError, match="distribution must be one of"):
         ternary.TernaryDraws("cauchy", ((1.0, 0.5),))
