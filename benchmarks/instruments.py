@@ -1,8 +1,8 @@
 """What each instrument resolves, in which time, and its gain over plain draws in the same time.
 
 The gain is the resolution that plain draws reach in the time of the instrument, by the square-root law from one
-measured run, over the resolution of the instrument; for nets that is a theorem, where plain draws have the closer
-bounds of normal theory. Exits with 1 when a target is missed.
+measured run, over the resolution of the instrument. Nets have the margins of a theorem, plain draws the narrower ones
+of normal theory. Exits with 1 when a target is missed.
 
     python benchmarks/instruments.py
 """

@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from numeric.arrays import Doubles, Floats, aligned
-from numeric.evaluation.arguments import real_arrays, require_bits, require_positive
+from numeric.evaluation.arguments import real_arrays, require_integer, require_positive
 from numeric.evaluation.elementwise import blockwise, blockwise_into
 from numeric.evaluation.error_free import two_product
 
@@ -77,7 +77,7 @@ def quantised(x: ArrayLike, alpha: ArrayLike, bits: int) -> Any:
     >>> quantised([-1.0, 0.5, 1.5, 9.0], 3.0, 2).tolist()  # 0.5 and 1.5 are half-way: to the even level
     [0.0, 0.0, 2.0, 3.0]
     """
-    steps = 2.0 ** require_bits(bits, _MOST_BITS) - 1
+    steps = 2.0 ** require_integer("bits", bits, 1, _MOST_BITS) - 1
 
     def kernel(x: Floats, alpha: Floats, narrow: bool, out: Any = None) -> Floats:
         place, level = aligned((2, max(x.size, alpha.size)), x.dtype)
@@ -141,7 +141,7 @@ def grad_alpha(x: ArrayLike, alpha: ArrayLike, bits: int) -> Any:
     >>> grad_alpha([-1.0, 1.25, 3.0], 3.0, 2).tolist()
     [0.0, -0.08333333333333333, 1.0]
     """
-    steps = 2.0 ** require_bits(bits, _MOST_BITS) - 1
+    steps = 2.0 ** require_integer("bits", bits, 1, _MOST_BITS) - 1
 
     def kernel(x: Doubles, alpha: Doubles, narrow: bool) -> Doubles:
         _, remainder, scaled = _nearest_level(x, alpha, steps)

@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike
 from numeric.arrays import Doubles
 from numeric.evaluation.arguments import (
     real_arrays,
-    require_bits,
+    require_integer,
     require_one_of,
     require_positive,
 )
@@ -74,7 +74,7 @@ def variance(sigma: ArrayLike, clip: ArrayLike, bits: int, distribution: str) ->
     >>> float(variance(1.0, 6.0, 12, "gaussian"))  # many bits: the weights, and rounding, Delta^2/12
     1.0000007117557...
     """
-    steps = 2 ** require_bits(bits, _MOST_BITS) - 1
+    steps = 2 ** require_integer("bits", bits, 1, _MOST_BITS) - 1
     tail = LOWER_TAILS[require_one_of("distribution", distribution, LOWER_TAILS)]
     sigma, clip = real_arrays(sigma=sigma, clip=clip)
     require_positive("sigma", sigma)

@@ -255,8 +255,8 @@ def _resolutions(results: tuple[Verification, ...]) -> str:
     )
     by_draws, sharply = (_short(max(found, default=None)) or "none" for found in (draws, sharper))
     return (
-        f"resolution: {by_draws} by plain draws at worst ({len(draws)} formulas, power {POWER}, false alarm "
-        f"{FALSE_ALARM:g} for the run), {sharply} by sharper instruments ({len(sharper)} formulas)"
+        f"resolution: {by_draws} by plain draws at worst ({counted(len(draws), 'formula')}, power {POWER}, false alarm "
+        f"{FALSE_ALARM:g} for the run), {sharply} by sharper instruments ({counted(len(sharper), 'formula')})"
     )
 
 

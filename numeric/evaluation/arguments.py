@@ -89,14 +89,21 @@ def require_nonzero(name: str, values: Floats) -> None:
     _refuse(name, values, (values == 0) | np.isinf(values), "finite and not zero")
 
 
-def require_bits(bits: int, most: int) -> int:
-    """The number of bits as an ``int``."""
+def require_integer(name: str, value: Any, least: int, most: int | None = None) -> int:
+    """An integer in a range, as an ``int``.
+
+    Examples
+    --------
+    >>> require_integer("bits", np.int8(4), 1, 32)
+    4
+    """
     try:
-        count = operator.index(bits)
+        count = least - 1 if isinstance(value, bool) else operator.index(value)
     except TypeError:
-        count = 0
-    if not 1 <= count <= most or isinstance(bits, bool):
-        raise ValueError(f"bits must be an integer from 1 to {most}, got {shown(bits)}")
+        count = least - 1
+    if count < least or (most is not None and count > most):
+        allowed = f"an integer of at least {least}" if most is None else f"an integer from {least} to {most}"
+        raise ValueError(f"{name} must be {allowed}, got {shown(value)}")
     return count
 
 

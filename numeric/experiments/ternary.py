@@ -47,6 +47,8 @@ class WeightDraws:
     parameters: tuple[tuple[float, ...], ...]
 
     def __post_init__(self) -> None:
+        if not self.parameters:
+            raise ValueError("parameters must hold those of one point at least, got none")
         for sigma, delta, *_ in self.parameters:
             require(self.distribution, sigma, delta)
 

@@ -12,7 +12,7 @@ from numeric.arrays import Doubles, aligned
 from numeric.experiments.ternary import WIDENING, WeightDraws, reweigh
 from numeric.sampling.estimates import Estimate, Moments
 
-_END = {"uniform": 3.0**0.5, "gaussian": 6.0, "laplace": 12.0}
+_LARGEST = {"uniform": 1.73, "gaussian": 6.0, "laplace": 12.0}
 """Thresholds, in standard deviations, below which weights survive in any sample of a block."""
 
 
@@ -27,7 +27,7 @@ class ThresholdDraws(WeightDraws):
     Parameters
     ----------
     distribution, parameters
-        As in :class:`numeric.experiments.ternary.TernaryDraws`; thresholds are less than ``sqrt(3) sigma`` for uniform
+        As in :class:`numeric.experiments.ternary.TernaryDraws`; thresholds are less than ``1.73 sigma`` for uniform
         weights, ``6 sigma`` for Gaussian and ``12 sigma`` for Laplace ones.
 
     Raises
@@ -41,9 +41,9 @@ class ThresholdDraws(WeightDraws):
     def __post_init__(self) -> None:
         super().__post_init__()
         for sigma, delta in self.parameters:
-            end = _END[self.distribution] * sigma
-            if not delta < end:
-                raise ValueError(f"delta must be less than {end:.4g} for these weights, got {delta}")
+            largest = _LARGEST[self.distribution] * sigma
+            if not delta < largest:
+                raise ValueError(f"delta must be less than {largest:.4g} for these weights, got {delta}")
 
     def observe(self, z: Doubles, point: int, out: Doubles) -> None:
         sigma, delta = self.parameters[point]
@@ -57,7 +57,7 @@ class ThresholdDraws(WeightDraws):
             reweigh(z[0], self.distribution, widening, out=weight)
             survives *= weight
         if self.distribution == "uniform":  # V = (end - x) / (end - delta), f is constant
-            np.divide(survives, delta - _END["uniform"] * sigma, out=crosses)
+            np.divide(survives, delta - 3.0**0.5 * sigma, out=crosses)
         elif self.distribution == "laplace":  # V = 1, (log f)' = -sqrt(2)/sigma
             np.multiply(survives, -(2.0**0.5) / sigma, out=crosses)
         else:  # V = exp((delta - x)/sigma), (log f)' = -x/sigma^2
@@ -66,9 +66,10 @@ class ThresholdDraws(WeightDraws):
             flow /= sigma
             np.exp(flow, out=flow)
             flow *= survives
-            np.multiply(size, -1 / sigma**2, out=crosses)
-            crosses -= 1 / sigma
+            np.divide(size, -sigma, out=crosses)
+            crosses -= 1.0
             crosses *= flow
+            crosses /= sigma
         size *= survives
 
 
@@ -104,6 +105,8 @@ def threshold_of_least_error(
     moments, delta, share
         As in :func:`slope_of_least_error`.
     curvature
-        Derivative of the slope there.
+        Derivative of the slope there, positive.
     """
+    if not 0 < curvature < np.inf:
+        raise ValueError(f"curvature must be positive and finite, got {curvature}")
     return moments.of(lambda t: delta - _slope(t, delta) / curvature, share)

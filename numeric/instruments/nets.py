@@ -12,7 +12,7 @@ of very many points would vary less still, which nobody could prove.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -20,11 +20,14 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from numeric.arrays import Doubles
+from numeric.evaluation.arguments import real, require_integer, shown
 from numeric.sampling.engine import Draws, sample
 from numeric.sampling.estimates import Estimate
 
 _DIGITS = 52  # binary, of a coordinate; half a unit more, which is exact, keeps it from 0 and 1
 _MOST = 1 << 17  # numbers of one net
+_LEAST_SPAN = 1e-300  # normal numbers, as its share in an error is
+_MOST_DIMENSIONS = 21201  # of the tables of SciPy
 
 
 def bounded_mean(
@@ -42,7 +45,7 @@ def bounded_mean(
     size
         Points in a net, a power of 2; with 1 they are plain draws.
     number
-        Nets, rounded up to whole blocks.
+        Nets, rounded up to whole blocks: the smallest has 2,560 nets, about a million points where nets are small.
     bounds
         The least and the greatest value that the statistic can have.
     seed, stream
@@ -68,20 +71,25 @@ def bounded_mean(
     """
     if (draws.source, draws.points, draws.statistics) != ("normal", 1, 1):
         raise ValueError(f"draws must be one statistic of standard normal numbers at one point, got {draws}")
-    if not (size >= 1 and size & (size - 1) == 0):
+    if draws.dimension > _MOST_DIMENSIONS:
+        raise ValueError(f"draws must have at most {_MOST_DIMENSIONS} dimensions, got {draws.dimension}")
+    most = _MOST // draws.dimension
+    size, number = require_integer("size", size, 1, most), require_integer("number", number, 1)
+    if size & (size - 1):
         raise ValueError(f"size must be a power of 2, got {size}")
-    if draws.dimension * size > _MOST:
-        raise ValueError(f"size must be at most 2^17 over the dimension {draws.dimension}, got {size}")
-    low, high = map(float, bounds)
-    if not (low < high and np.isfinite(high - low)):
-        raise ValueError(f"bounds must be two finite numbers, the lower one first, got {bounds}")
+    ends = np.asarray(real("bounds", bounds), float)
+    if ends.shape != (2,) or not _LEAST_SPAN <= float(ends[1]) - float(ends[0]) < np.inf:
+        raise ValueError(f"bounds must be two finite numbers, the lower one first, got {shown(bounds)}")
+    low, high = map(float, ends)
     (moments,) = sample(_NetDraws(draws, size, low, high), number, seed=seed, stream=stream)
-    return replace(moments.of(lambda t: low + float(t[0])), span=high - low)
+    share = moments.of(lambda t: float(t[0]))  # of the way from the lower bound to the upper one
+    value = low * (1 - share.value) + high * share.value
+    return Estimate(value, (high - low) * share.standard_error, share.draws, span=high - low)
 
 
 @dataclass(frozen=True)
 class _NetDraws:
-    """Means of a statistic over a shifted net, less the lower bound: so rounding is small beside the span."""
+    """Means of a statistic over a shifted net, from 0 at the lower bound to 1 at the upper one."""
 
     draws: Draws
     size: int
@@ -115,6 +123,7 @@ class _NetDraws:
                 f"bounds must hold the statistic, got {(self.low, self.high)} and values from {least} to {greatest}"
             )
         values -= self.low
+        values /= self.high - self.low
         sums = values.reshape(self.size, -1)
         while len(sums) > 1:
             half = len(sums) // 2

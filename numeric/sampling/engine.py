@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from numeric.arrays import Doubles, aligned
+from numeric.evaluation.arguments import require_integer
 from numeric.sampling.estimates import Estimate, Moments, merged
 from numeric.sampling.executors import Call, Plan, Round, run
 
@@ -311,8 +312,9 @@ def sampling(
     Raises
     ------
     ValueError
-        In the run, when the excess is nan.
+        In the run, when the excess is nan, or seed or stream is no integer of at least 0.
     """
+    seed, stream = require_integer("seed", seed, 0), require_integer("stream", stream, 0)
     found: dict[int, Moments] = {}
     done: dict[int, tuple[Moments, float]] = {}
     drawn, look, target = 0, 0, float(FIRST_LOOK)
@@ -351,10 +353,15 @@ def fixed(draws: Draws, size: int, *, seed: int, stream: int) -> Plan[list[Momen
     size
         The number of draws, at least 1.
     seed, stream
-        Seed of the run, and number of the experiment.
+        Seed of the run, and number of the experiment; at least 0.
+
+    Raises
+    ------
+    ValueError
+        In the run, when size, seed or stream is no such integer.
     """
-    if size < 1:
-        raise ValueError(f"size must be at least 1, got {size}")
+    size = require_integer("size", size, 1)
+    seed, stream = require_integer("seed", seed, 0), require_integer("stream", stream, 0)
     blocks = range(-(-size // block_size(draws)))
     result = yield from _drawn(draws, range(draws.points), seed, stream, blocks)
     for moments in result:
@@ -373,7 +380,7 @@ def sample(draws: Draws, size: int, *, seed: int, stream: int = 0) -> list[Momen
     Raises
     ------
     ValueError
-        When size is less than 1.
+        When size, seed or stream is out of range.
     DependentDraws
         When the blocks are not independent.
     """
@@ -389,5 +396,9 @@ def mean_of(draws: Draws, size: int, *, seed: int, stream: int = 0) -> Estimate:
     draws, size, seed, stream
         As in :func:`sample`.
     """
+    if (draws.points, draws.statistics) != (1, 1):
+        raise ValueError(
+            f"draws must be one statistic at one point, got {draws.statistics} at {draws.points}"
+        )
     (moments,) = sample(draws, size, seed=seed, stream=stream)
     return moments.of(lambda t: float(t[0]))

@@ -99,18 +99,17 @@ class Estimate:
     def _bernstein(self, probability: float) -> float:
         """Distance on one side that is exceeded with this probability at most."""
         logarithm = math.log(2 / probability)
-        of_range = math.inf if self.draws < 2 else 7 * self.span * logarithm / (3 * (self.draws - 1))
+        of_range = math.inf if self.draws < 2 else self.span * (7 * logarithm / (3 * (self.draws - 1)))
         rounding = _ROUNDING * (self.span + abs(self.value))
         return self.standard_error * math.sqrt(2 * logarithm) + of_range + rounding
 
     def resolution(self, comparisons: int) -> float:
         """Smallest relative error of a formula that is caught with probability ``POWER``."""
-        if self.value == 0:
-            return float("inf")
         further = float(ndtri(POWER)) * self.standard_error
         if math.isfinite(self.span):
             further = self._bernstein(1 - POWER)
-        return (self.margin(comparisons) + further) / abs(self.value)
+        least = abs(self.value) - further  # that the truth can be
+        return (self.margin(comparisons) + further) / least if least > 0 else math.inf
 
     def refutes(self, closed_form: float, comparisons: int) -> bool:
         """Whether a claimed value lies further away than chance allows."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from numeric.arrays import Doubles
+from numeric.evaluation.arguments import real, require_integer
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class NormalDraws:
     Raises
     ------
     ValueError
-        When dimension or statistics is less than 1; in the run, when the function returns something of another shape.
+        When dimension or statistics is no integer of at least 1; in the run, when the function returns what is not
+        real, or of another shape.
 
     Examples
     --------
@@ -44,9 +46,8 @@ class NormalDraws:
     points = 1
 
     def __post_init__(self) -> None:
-        for name, value in (("dimension", self.dimension), ("statistics", self.statistics)):
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+        for name in ("dimension", "statistics"):
+            object.__setattr__(self, name, require_integer(name, getattr(self, name), 1))
 
     def fill(self, rng: np.random.Generator, z: Doubles) -> None:
         rng.standard_normal(out=z)
@@ -54,7 +55,7 @@ class NormalDraws:
     def observe(self, z: Doubles, point: int, out: Doubles) -> None:
         given = z.view()
         given.flags.writeable = False
-        values = np.asarray(self.function(given))
+        values = np.asarray(real("function", self.function(given)))
         expected = out.shape if self.statistics > 1 else out.shape[1:]
         if values.shape != expected:
             raise ValueError(f"function must return an array of shape {expected}, got {values.shape}")

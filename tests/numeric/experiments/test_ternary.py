@@ -61,7 +61,9 @@ def test_the_variance_of_signs() -> None:
 @pytest.mark.parametrize("distribution", ternary.DISTRIBUTIONS)
 def test_plain_and_reweighted_draws_agree(distribution: str) -> None:
     plain, reweighted = (
-        mean_of(ternary.ErrorDraws(distribution, ((1.0, 0.5, 1.1),), plain), 2_000_000, seed=1, stream=plain)
+        mean_of(
+            ternary.ErrorDraws(distribution, ((1.0, 0.5, 1.1),), plain), 2_000_000, seed=1, stream=int(plain)
+        )
         for plain in (True, False)
     )
     assert abs(plain.value - reweighted.value) < 6 * (plain.standard_error + reweighted.standard_error)
@@ -95,12 +97,14 @@ def test_bad_arguments_are_named() -> None:
     with pytest.raises(ValueError, match="delta must be at least 0, got -1"):
         ternary_error.error_integral("laplace", 1.0, -1.0, 1.0)
     for law, delta in (
-        ("uniform", 3.0**0.5),
+        ("uniform", 1.73),
         ("gaussian", 6.0),
         ("laplace", 12.0),
         ("gaussian", float("inf")),
     ):
         with pytest.raises(ValueError, match=r"delta must be less than \d+\.?\d* for these weights, got "):
             ternary_threshold.ThresholdDraws(law, ((1.0, delta),))
+    with pytest.raises(ValueError, match="parameters must hold those of one point at least, got none"):
+        ternary.SignDraws("gaussian", ())
     with pytest.raises(ValueError, match="delta must be at least 0, got nan"):
         ternary_threshold.ThresholdDraws("gaussian", ((1.0, float("nan")),))

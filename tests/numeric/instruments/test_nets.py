@@ -109,19 +109,44 @@ def test_a_value_out_of_bounds_is_refused() -> None:
         bounded_mean(NormalDraws(1, lambda z: np.where(z[0] > 3, np.nan, 0.5)), 4, 1, (0, 1), seed=0)
 
 
-@pytest.mark.parametrize("size", [0, -2, 48])
-def test_sizes_are_powers_of_two(size: int) -> None:
-    with pytest.raises(ValueError, match=f"size must be a power of 2, got {size}"):
+@pytest.mark.parametrize("scale", [1e-299, 1e-160, 1e150, 8e307])
+def test_bounds_of_any_size(scale: float) -> None:
+    scaled = NormalDraws(1, lambda z: np.where(z[0] > 0, scale, 0.0))
+    found = bounded_mean(scaled, 1, 10**6, (0, scale), seed=0)
+    plain = bounded_mean(NormalDraws(1, lambda z: z[0] > 0), 1, 10**6, (0, 1), seed=0)
+    assert found.value / scale == pytest.approx(plain.value, rel=1e-13)
+    assert found.margin(1) / scale == pytest.approx(plain.margin(1), rel=1e-9)
+
+
+@pytest.mark.parametrize("size", [0, -2, 64.0, True, None, "64", 1 << 17])
+def test_sizes_are_integers_in_range(size: Any) -> None:
+    with pytest.raises(ValueError, match=f"size must be an integer from 1 to 65536, got {size!r}"):
         bounded_mean(BOTH, size, 1, (0, 1), seed=0)
 
 
+def test_integers_of_numpy_are_integers() -> None:
+    draws = NormalDraws(np.int8(2), both_positive)
+    expected = bounded_mean(BOTH, 128, 1, (0, 1), seed=0)
+    assert bounded_mean(draws, np.uint8(128), np.int64(1), np.array([0, 1]), seed=np.int64(0)) == expected
+
+
 def test_bad_arguments_are_named() -> None:
-    with pytest.raises(ValueError, match=r"size must be at most 2\^17 over the dimension 2, got 131072"):
-        bounded_mean(BOTH, 1 << 17, 1, (0, 1), seed=0)
+    with pytest.raises(ValueError, match="size must be a power of 2, got 48"):
+        bounded_mean(BOTH, 48, 1, (0, 1), seed=0)
+    with pytest.raises(ValueError, match="number must be an integer of at least 1, got 0"):
+        bounded_mean(BOTH, 64, 0, (0, 1), seed=0)
+    with pytest.raises(ValueError, match="seed must be an integer of at least 0, got None"):
+        bounded_mean(BOTH, 64, 1, (0, 1), seed=None)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="draws must have at most 21201 dimensions, got 30000"):
+        bounded_mean(NormalDraws(30_000, share_of_first), 1, 1, (0, 1), seed=0)
     with pytest.raises(ValueError, match="draws must be one statistic of standard normal numbers"):
         bounded_mean(ReluDraws(((1.0, 0.0),)), 64, 1, (0, 1), seed=0)
     with pytest.raises(ValueError, match="draws must be one statistic of standard normal numbers"):
         bounded_mean(TernaryDraws("laplace", ((1.0, 0.5),)), 64, 1, (0, 1), seed=0)
-    for bounds in ((1, 0), (0, math.inf), (math.nan, 1)):
+    unfit: list[Any] = [(1, 0), (0, math.inf), (math.nan, 1), (0, 1e-310), (-1e308, 1e308), (0, 1, 2), 0]
+    for bounds in unfit:
         with pytest.raises(ValueError, match="bounds must be two finite numbers, the lower one first"):
             bounded_mean(BOTH, 64, 1, bounds, seed=0)
+    for other in (None, "01", ("a", "b"), {0, 1}, (0, 10**400)):
+        with pytest.raises(ValueError, match="bounds must be real numbers"):
+            bounded_mean(BOTH, 64, 1, other, seed=0)  # type: ignore[arg-type]

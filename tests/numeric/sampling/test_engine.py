@@ -178,7 +178,7 @@ def test_draws_that_coincide_are_not_accused() -> None:
 
 
 def test_bad_arguments_are_named() -> None:
-    with pytest.raises(ValueError, match="size must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="size must be an integer of at least 1, got 0"):
         sample(SquareDraws(), 0, seed=0)
 
 

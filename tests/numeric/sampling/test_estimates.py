@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -68,7 +68,8 @@ def test_with_a_known_span_the_margin_holds_for_any_number_of_draws_of_any_law(p
         estimate = Estimate(mean, error, draws, share=1e4, span=1.0)  # at a probability of 1e-2 in all
         chance = binom.pmf(count, draws, p)
         alarms += chance * estimate.refutes(p, comparisons)
-        wrong = p + estimate.resolution(comparisons) * mean if count else 2.0
+        resolution = estimate.resolution(comparisons)
+        wrong = p * (1 + resolution) if resolution < np.inf else 2.0
         caught += chance * estimate.refutes(wrong, comparisons)
     assert alarms < 1e4 * FALSE_ALARM / comparisons
     assert caught >= POWER
@@ -92,11 +93,13 @@ def test_margins_and_resolutions_by_hand() -> None:
     normal = Estimate(0.5, 0.01, 100, skewness=0.3)
     of_skewness = 0.3 * (2 * 5.02631**2 + 1) / 60
     assert normal.margin(2) == pytest.approx(0.01 * (5.02631 + of_skewness), rel=1e-5)
-    assert normal.resolution(2) == pytest.approx((normal.margin(2) + 0.0309023) / 0.5, rel=1e-5)
+    assert normal.resolution(2) == pytest.approx((normal.margin(2) + 0.0309023) / (0.5 - 0.0309023), rel=1e-5)
     bounded = Estimate(0.5, 0.01, 101, span=3.0)
     assert bounded.margin(2) == pytest.approx(0.01 * (2 * 15.89495) ** 0.5 + 7 * 3 * 15.89495 / 300, rel=1e-5)
     further = 0.01 * (2 * 7.60090) ** 0.5 + 7 * 3 * 7.60090 / 300
-    assert bounded.resolution(2) == pytest.approx((bounded.margin(2) + further) / 0.5, rel=1e-5)
+    assert bounded.resolution(2) == np.inf  # 0.5 is less than what is further
+    larger = replace(bounded, value=4.0)
+    assert larger.resolution(2) == pytest.approx((larger.margin(2) + further) / (4 - further), rel=1e-5)
 
 
 def test_a_span_far_below_the_value_leaves_room_for_rounding() -> None:

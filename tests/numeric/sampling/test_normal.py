@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -30,8 +32,20 @@ def test_the_numbers_cannot_be_changed() -> None:
         mean_of(NormalDraws(1, halved), 1, seed=0)
 
 
-def test_bad_arguments_are_named() -> None:
-    with pytest.raises(ValueError, match="dimension must be at least 1, got 0"):
-        NormalDraws(0, lambda z: z)
-    with pytest.raises(ValueError, match="statistics must be at least 1, got 0"):
-        NormalDraws(1, lambda z: z, 0)
+@pytest.mark.parametrize("function", [lambda z: z[0] * 1j, lambda z: np.full(z.shape[1], "1")])
+def test_what_is_not_real_is_refused(function: Any) -> None:
+    with pytest.raises(ValueError, match="function must be real numbers, got array"):
+        mean_of(NormalDraws(1, function), 1, seed=0)
+
+
+def test_the_mean_of_several_statistics_is_refused() -> None:
+    with pytest.raises(ValueError, match="draws must be one statistic at one point, got 2 at 1"):
+        mean_of(NormalDraws(2, lambda z: z, 2), 1, seed=0)
+
+
+@pytest.mark.parametrize("value", [0, -1, 2.0, True, None])
+def test_bad_arguments_are_named(value: Any) -> None:
+    with pytest.raises(ValueError, match=f"dimension must be an integer of at least 1, got {value}"):
+        NormalDraws(value, lambda z: z)
+    with pytest.raises(ValueError, match=f"statistics must be an integer of at least 1, got {value}"):
+        NormalDraws(1, lambda z: z, value)
