@@ -24,6 +24,7 @@ from numeric.arrays import Doubles
 from numeric.experiments.relu import ReluDraws, rectify
 from numeric.sampling import engine
 from numeric.sampling.executors import processes, run
+from numeric.sampling.normal import StandardNormalDraws
 
 BLOCKS = engine.CHUNK
 ROUNDS = 41
@@ -32,16 +33,12 @@ TARGET_OF_TWO_CORES = 1.6
 
 
 @dataclass(frozen=True)
-class RectifiedDraws:
+class RectifiedDraws(StandardNormalDraws):
     """ReLU(z)."""
 
     dimension = 1
     points = 1
-    source = "normal"
     statistics = 1
-
-    def fill(self, rng: np.random.Generator, z: Doubles) -> None:
-        rng.standard_normal(out=z)
 
     def observe(self, z: Doubles, point: int, out: Doubles) -> None:
         rectify(z, out)

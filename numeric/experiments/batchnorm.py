@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from numeric.arrays import Doubles
 from numeric.instruments.batches import polynomial_expectation
 from numeric.instruments.bounded import Bounded
+from numeric.sampling.normal import StandardNormalDraws
 
 _STEP = np.longdouble("1e-200")
 
@@ -243,7 +244,7 @@ def across_batch(x: Doubles, g: Doubles, gamma: float, eps: float) -> dict[str, 
 
 
 @dataclass(frozen=True)
-class BatchDraws:
+class BatchDraws(StandardNormalDraws):
     """Of each random Gaussian batch: the unbiased variance that enters the running variance.
 
     Parameters
@@ -257,7 +258,6 @@ class BatchDraws:
     m: int
     mu: float
     sigma: float
-    source = "normal"
     points = 1
     statistics = 1
 
@@ -269,9 +269,6 @@ class BatchDraws:
     def dimension(self) -> int:
         return self.m
 
-    def fill(self, rng: np.random.Generator, z: Doubles) -> None:
-        rng.standard_normal(out=z)
-
     def observe(self, z: Doubles, point: int, out: Doubles) -> None:
         batch = self.mu + self.sigma * z
         batch -= batch.mean(axis=0)
@@ -280,7 +277,7 @@ class BatchDraws:
 
 
 @dataclass(frozen=True)
-class GradientDraws:
+class GradientDraws(StandardNormalDraws):
     """Of independent standard normal upstream gradients of one batch: the mean square of the input gradient.
 
     Parameters
@@ -294,16 +291,12 @@ class GradientDraws:
     x: tuple[float, ...]
     gamma: float
     eps: float
-    source = "normal"
     points = 1
     statistics = 1
 
     @property
     def dimension(self) -> int:
         return len(self.x)
-
-    def fill(self, rng: np.random.Generator, z: Doubles) -> None:
-        rng.standard_normal(out=z)
 
     def observe(self, z: Doubles, point: int, out: Doubles) -> None:
         # not by BLAS, whose order of summation depends on its threads

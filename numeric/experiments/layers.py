@@ -13,6 +13,7 @@ import numpy as np
 
 from numeric.arrays import Doubles
 from numeric.experiments.deep_network import relu_of_batchnorm
+from numeric.sampling.normal import StandardNormalDraws
 
 _STEP = 1e-150
 
@@ -92,7 +93,7 @@ def gradient_gain(widths: tuple[int, int, int], batch: int, *, seed: int) -> flo
 
 
 @dataclass(frozen=True)
-class PoolingDraws:
+class PoolingDraws(StandardNormalDraws):
     """The square of the average of ``ReLU(z + shift)`` over a window of independent standard normal numbers z.
 
     Parameters
@@ -105,7 +106,6 @@ class PoolingDraws:
 
     shift: float
     kernel: int
-    source = "normal"
     points = 1
     statistics = 1
 
@@ -113,15 +113,12 @@ class PoolingDraws:
     def dimension(self) -> int:
         return self.kernel**2
 
-    def fill(self, rng: np.random.Generator, z: Doubles) -> None:
-        rng.standard_normal(out=z)
-
     def observe(self, z: Doubles, point: int, out: Doubles) -> None:
         np.square(np.maximum(z + self.shift, 0.0).mean(axis=0), out=out[0])
 
 
 @dataclass(frozen=True)
-class LinearNetworkDraws:
+class LinearNetworkDraws(StandardNormalDraws):
     """The square of one output of a linear network with independent standard normal inputs and random weights.
 
     Parameters
@@ -134,16 +131,12 @@ class LinearNetworkDraws:
 
     widths: tuple[int, ...]
     variances: tuple[float, ...]
-    source = "normal"
     points = 1
     statistics = 1
 
     @property
     def dimension(self) -> int:
         return self.widths[0] + sum(a * b for a, b in pairwise(self.widths))
-
-    def fill(self, rng: np.random.Generator, z: Doubles) -> None:
-        rng.standard_normal(out=z)
 
     def observe(self, z: Doubles, point: int, out: Doubles) -> None:
         signal, rest = z[: self.widths[0]], z[self.widths[0] :]

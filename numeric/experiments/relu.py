@@ -9,6 +9,7 @@ import numpy as np
 
 from numeric.arrays import Doubles
 from numeric.sampling.estimates import Estimate, Moments
+from numeric.sampling.normal import StandardNormalDraws
 
 
 def rectify(y: Doubles, out: Doubles) -> None:
@@ -25,7 +26,7 @@ def rectify(y: Doubles, out: Doubles) -> None:
 
 
 @dataclass(frozen=True)
-class AffineDraws:
+class AffineDraws(StandardNormalDraws):
     """Standard normal numbers z, shared by several pairs of gamma and beta, of ``y = gamma z + beta``.
 
     Parameters
@@ -35,15 +36,11 @@ class AffineDraws:
     """
 
     affine: tuple[tuple[float, float], ...]
-    source = "normal"
     dimension = 1
 
     @property
     def points(self) -> int:
         return len(self.affine)
-
-    def fill(self, rng: np.random.Generator, z: Doubles) -> None:
-        rng.standard_normal(out=z)
 
 
 class ReluDraws(AffineDraws):
@@ -62,7 +59,7 @@ class ReluDraws(AffineDraws):
 
 
 @dataclass(frozen=True)
-class PieceDraws:
+class PieceDraws(StandardNormalDraws):
     """What pieces of the line add to the moments of ReLU(z + a), and moments of the half-normal law.
 
     By name, in the order of :attr:`names`: z + a and its square from -a to 0; 1, z and z^2 from 0 to a; z + a and its
@@ -70,7 +67,6 @@ class PieceDraws:
     """
 
     a: float
-    source = "normal"
     dimension = 1
     names = (
         "y left",
@@ -85,9 +81,6 @@ class PieceDraws:
     )
     statistics = len(names)
     points = 1
-
-    def fill(self, rng: np.random.Generator, z: Doubles) -> None:
-        rng.standard_normal(out=z)
 
     def observe(self, z: Doubles, point: int, out: Doubles) -> None:
         normal = z[0]

@@ -79,7 +79,10 @@ def bounded_mean(
         raise ValueError(f"size must be a power of 2, got {size}")
     ends = np.asarray(real("bounds", bounds), float)
     if ends.shape != (2,) or not _LEAST_SPAN <= float(ends[1]) - float(ends[0]) < np.inf:
-        raise ValueError(f"bounds must be two finite numbers, the lower one first, got {shown(bounds)}")
+        raise ValueError(
+            "bounds must be two finite numbers, the lower one first and the other at least 1e-300 above it, "
+            f"got {shown(bounds)}"
+        )
     low, high = map(float, ends)
     (moments,) = sample(_NetDraws(draws, size, low, high), number, seed=seed, stream=stream)
     share = moments.of(lambda t: float(t[0]))  # of the way from the lower bound to the upper one

@@ -395,6 +395,11 @@ def mean_of(draws: Draws, size: int, *, seed: int, stream: int = 0) -> Estimate:
     ----------
     draws, size, seed, stream
         As in :func:`sample`.
+
+    Raises
+    ------
+    ValueError
+        When there are several statistics or points, or as in :func:`sample`.
     """
     if (draws.points, draws.statistics) != (1, 1):
         raise ValueError(

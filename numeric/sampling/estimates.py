@@ -25,7 +25,7 @@ STARTS = 64
 DEPENDENCE = 1e-12
 """Probability that independent blocks are taken for dependent ones, for one statistic."""
 _NEARLY_NORMAL = 0.1
-"""Excess kurtosis of means of blocks up to which their scatter is judged by that of normal numbers."""
+"""Kurtosis of one draw, over the draws of a block, up to which means of blocks scatter as normal numbers do."""
 _ROUNDING = 2.0**-44
 """More than the sums of a mean lose, relative to what is added."""
 
@@ -190,7 +190,8 @@ class Moments:
         ------
         DependentDraws
             When the generators of two blocks start with the same number, or the means of blocks scatter as those of
-            independent draws do with probability ``DEPENDENCE`` only.
+            independent draws do with probability ``DEPENDENCE`` only. Where a block has hardly any of the few large
+            values that a mean consists of, its scatter is not judged.
         """
         if np.any(np.diff(self.starts) == 0):
             raise DependentDraws("two blocks start with the same number: a generator is used twice")
@@ -201,9 +202,8 @@ class Moments:
         for number, variance in enumerate(np.diag(self.covariance)):
             if variance <= size * rounding[number] ** 2:  # of a constant, for example
                 continue
-            if (
-                self.fourth[number] / self.draws / variance / variance > _NEARLY_NORMAL * size
-            ):  # few values matter
+            kurtosis = self.fourth[number] / self.draws / variance / variance
+            if kurtosis > _NEARLY_NORMAL * size:
                 continue
             ratio = float(self.between[number] * size / variance)
             freedom = self.blocks - 1

@@ -1,4 +1,4 @@
-"""Any statistics of independent standard normal numbers."""
+"""Independent standard normal numbers, and any statistics of them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,17 @@ from numeric.arrays import Doubles
 from numeric.evaluation.arguments import real, require_integer
 
 
+class StandardNormalDraws:
+    """Independent standard normal numbers; what is observed of them is for others to say."""
+
+    source = "normal"
+
+    def fill(self, rng: np.random.Generator, z: Doubles) -> None:
+        rng.standard_normal(out=z)
+
+
 @dataclass(frozen=True)
-class NormalDraws:
+class NormalDraws(StandardNormalDraws):
     """Statistics of independent standard normal numbers.
 
     Parameters
@@ -42,20 +51,16 @@ class NormalDraws:
     dimension: int
     function: Callable[[Doubles], Doubles]
     statistics: int = 1
-    source = "normal"
     points = 1
 
     def __post_init__(self) -> None:
         for name in ("dimension", "statistics"):
             object.__setattr__(self, name, require_integer(name, getattr(self, name), 1))
 
-    def fill(self, rng: np.random.Generator, z: Doubles) -> None:
-        rng.standard_normal(out=z)
-
     def observe(self, z: Doubles, point: int, out: Doubles) -> None:
         given = z.view()
         given.flags.writeable = False
-        values = np.asarray(real("function", self.function(given)))
+        values = np.asarray(real("what function returns", self.function(given)))
         expected = out.shape if self.statistics > 1 else out.shape[1:]
         if values.shape != expected:
             raise ValueError(f"function must return an array of shape {expected}, got {values.shape}")

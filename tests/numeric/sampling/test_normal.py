@@ -34,7 +34,7 @@ def test_the_numbers_cannot_be_changed() -> None:
 
 @pytest.mark.parametrize("function", [lambda z: z[0] * 1j, lambda z: np.full(z.shape[1], "1")])
 def test_what_is_not_real_is_refused(function: Any) -> None:
-    with pytest.raises(ValueError, match="function must be real numbers, got array"):
+    with pytest.raises(ValueError, match="what function returns must be real numbers, got array"):
         mean_of(NormalDraws(1, function), 1, seed=0)
 
 
