@@ -103,13 +103,20 @@ class Estimate:
         rounding = _ROUNDING * (self.span + abs(self.value))
         return self.standard_error * math.sqrt(2 * logarithm) + of_range + rounding
 
+    def detectable(self, comparisons: int) -> float:
+        """Smallest error of a formula that is caught with probability ``POWER``."""
+        return self.margin(comparisons) + self._further()
+
     def resolution(self, comparisons: int) -> float:
-        """Smallest relative error of a formula that is caught with probability ``POWER``."""
-        further = float(ndtri(POWER)) * self.standard_error
+        """The same, relative to the least that the truth can be."""
+        least = abs(self.value) - self._further()
+        return self.detectable(comparisons) / least if least > 0 else math.inf
+
+    def _further(self) -> float:
+        """Distance from the truth on one side that is exceeded with probability ``1 - POWER`` at most."""
         if math.isfinite(self.span):
-            further = self._bernstein(1 - POWER)
-        least = abs(self.value) - further  # that the truth can be
-        return (self.margin(comparisons) + further) / least if least > 0 else math.inf
+            return self._bernstein(1 - POWER)
+        return float(ndtri(POWER)) * self.standard_error
 
     def refutes(self, closed_form: float, comparisons: int) -> bool:
         """Whether a claimed value lies further away than chance allows."""

@@ -16,22 +16,32 @@ from paper_checks.experiments.measurement import (
 
 _DELTA = 0.7
 _LARGEST, _BITS = 2.5, (2, 4)
-_VARIED = ("p_plus", "p_zero", "variance")
 _LEVELS = "uniform_levels.variance"
 
 
 def _measurement(formula: str, point: Values, found: Estimate | float) -> Measurement:
-    return Measurement(formula, point, found, tolerance=QUADRATURE, distribution=logistic.distribution)
+    return Measurement(
+        formula,
+        point,
+        found,
+        tolerance=QUADRATURE,
+        distribution=logistic.distribution,
+        vanishes=formula == "ternary.mean",
+    )
 
 
 def _ternary() -> Sampled:
-    """Shares of ternary weights."""
+    """Shares of ternary weights, their mean, which is zero, and their variance."""
 
     def measurements(number: int, moments: Moments, share: float) -> list[Measurement]:
         found = logistic.estimates(moments, share)
-        return [_measurement(f"ternary.{name}", {"delta": _DELTA}, found[name]) for name in _VARIED]
+        return [
+            _measurement(f"ternary.{name}", {"delta": _DELTA}, found[name]) for name in logistic.QUANTITIES
+        ]
 
-    return Sampled(tuple(f"ternary.{name}" for name in _VARIED), logistic.TernaryDraws(_DELTA), measurements)
+    return Sampled(
+        tuple(f"ternary.{name}" for name in logistic.QUANTITIES), logistic.TernaryDraws(_DELTA), measurements
+    )
 
 
 def _uniform_levels() -> Sampled:
@@ -44,7 +54,7 @@ def _uniform_levels() -> Sampled:
 
 
 def _by_quadrature() -> Experiment:
-    """All of it by integrals of the density, and the mean, which is zero."""
+    """All of it by integrals of the density."""
 
     def run(seed: int, stream: int) -> list[Measurement]:
         ternary = logistic.by_quadrature(_DELTA)

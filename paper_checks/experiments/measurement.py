@@ -43,6 +43,8 @@ class Measurement:
         The size of the terms that the value is a sum of: the error is relative to this plus the value.
     distribution
         The distribution function of the law that was drawn from, where the formula holds for any law.
+    vanishes
+        Whether the value is expected to be zero, so that draws resolve it absolutely.
     """
 
     formula: str
@@ -51,6 +53,7 @@ class Measurement:
     tolerance: float = ROUNDING
     scale: float = 1.0
     distribution: Callable[[float], float] | None = None
+    vanishes: bool = False
 
     @property
     def value(self) -> float:
@@ -73,7 +76,7 @@ class Measurement:
     def resolution(self, value: float) -> float:
         """The smallest relative error of a value that is caught (absolute where the value is 0)."""
         if isinstance(self.estimate, Estimate):
-            return self.estimate.resolution(COMPARISONS)
+            return (self.estimate.resolution if value else self.estimate.detectable)(COMPARISONS)
         if isinstance(self.estimate, Bounded):
             return self.estimate.resolution if value else 2 * self.estimate.bound
         return self._allowed(value) / abs(value) if value else self._allowed(value)
@@ -118,8 +121,8 @@ class Sampled:
 
     def excess(self, point: int, moments: Moments, share: float) -> float:
         """The coarsest resolution at a point over the one that is asked for."""
-        estimates = [m.estimate for m in self.measurements(point, moments, share)]
-        return max(e.resolution(COMPARISONS) for e in estimates if isinstance(e, Estimate)) / RESOLUTION
+        found = self.measurements(point, moments, share)
+        return max(m.resolution(0.0 if m.vanishes else m.value) for m in found) / RESOLUTION
 
 
 def shared(experiments: Sequence[Sampled]) -> Sampled:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from numeric.arrays import Doubles
 from numeric.experiments import relu, relu_integrals
-from numeric.sampling.estimates import Moments
+from numeric.sampling.estimates import Estimate, Moments
 from paper_checks.experiments.measurement import AnyExperiment, Experiment, Measurement, Sampled
 
 _IN_A = ("moment0", "mean", "second_moment", "variance", "ratio", "ratio_variance")
@@ -80,16 +81,30 @@ def _relu_by_quadrature(
 
 
 def _relu_of_a_constant(beta: float) -> Experiment:
-    """gamma = 0: what the ReLU makes of a batch that is constant."""
+    """gamma = 0: what the ReLU makes of draws that are all the same, any of which is the mean.
+
+    As an estimate they say something because a span is known; the last digits show in one of them.
+    """
     names = ("relu.mean_at_zero_scale", "relu.gate_at_zero_scale")
+    spans = (1.0 + abs(beta), 1.0)
 
     def run(seed: int, stream: int) -> list[Measurement]:
-        z = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,))).standard_normal(64)
+        z = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,))).standard_normal(1 << 18)
         y = 0.0 * z + beta
-        values = (float(np.maximum(y, 0.0).mean()), float((y > 0.0).mean()))
-        return [Measurement(name, {"beta": beta}, value) for name, value in zip(names, values, strict=True)]
+        observed = (np.maximum(y, 0.0), (y > 0.0).astype(float))
+        return [
+            Measurement(name, {"beta": beta}, found)
+            for name, values, span in zip(names, observed, spans, strict=True)
+            for found in (_bounded_mean(values, span), float(values[0]))
+        ]
 
     return Experiment(names, run)
+
+
+def _bounded_mean(values: Doubles, span: float) -> Estimate:
+    return Estimate(
+        float(values.mean()), float(values.std(ddof=1)) / values.size**0.5, values.size, span=span
+    )
 
 
 def experiments() -> tuple[AnyExperiment, ...]:

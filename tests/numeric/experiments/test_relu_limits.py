@@ -1,0 +1,43 @@
+"""c1/c2 far out, at shifts near enough for its integrals to differ from the limits."""
+
+from __future__ import annotations
+
+import pytest
+
+from numeric.experiments import relu_limits
+from numeric.experiments.relu_integrals import relu_quantities
+from numeric.sampling.engine import sample
+from numeric.sampling.estimates import Estimate
+
+COMPARISONS = 20
+
+
+def agrees(found: Estimate, truth: float, apart: float) -> None:
+    assert not found.refutes(truth, COMPARISONS)
+    assert found.refutes(truth * (1 + apart), COMPARISONS)
+    assert found.refutes(truth * (1 - apart), COMPARISONS)
+
+
+@pytest.mark.parametrize("t", [0.5, 3.0])
+def test_far_to_the_left_draws_are_those_of_open_gates(t: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relu_limits, "T", t)
+    (moments,) = sample(relu_limits.FarLeftDraws(), 4_000_000, seed=0)
+    found, truth = relu_limits.far_left(moments), relu_quantities(1.0, -t)
+    agrees(found["limit"], truth["ratio"].value / t**2, 0.01)
+    agrees(found["variance limit"], truth["ratio_variance"].value / t**2, 0.01)
+
+
+def test_far_to_the_right_two_shifts_are_extrapolated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relu_limits, "FAR", 1.5)
+    (moments,) = sample(relu_limits.FarRightDraws(), 4_000_000, seed=0)
+    found = relu_limits.far_right(moments)
+    near, far = (relu_quantities(1.0, a)["ratio"].value for a in (1.5, 3.0))
+    agrees(found["rate"], 1.5**2 * near, 0.01)
+    agrees(found["limit"], (4 * far - near) / 3, 0.05)
+
+
+def test_where_gates_are_open_the_variance_is_that_of_what_is_added(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relu_limits, "OPEN", 0.8)
+    (moments,) = sample(relu_limits.OpenDraws(), 4_000_000, seed=0)
+    found = relu_limits.where_every_gate_is_open(moments)
+    agrees(found, relu_quantities(1.0, 0.8)["ratio_variance"].value, 0.01)
