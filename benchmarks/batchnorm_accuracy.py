@@ -48,15 +48,24 @@ STATED: dict[str, dict[type, dict[str, float]]] = {
 """By name, and of everything else: 4 and 2 at most, but for grad_gamma in the unit that the mean is left out of."""
 
 
-def errors(x: Array, g: Array, v: Array, parameters: Array) -> Iterator[tuple[str, float]]:
-    """The largest error of each result, by name; parameters are gamma, beta and the upstream gradients v of both."""
-    exact_x, exact_g, exact_v, exact_parameters = (a.astype(np.longdouble) for a in (x, g, v, parameters))
+def results(
+    x: Array, g: Array, v: Array, parameters: Array, eps: float, exactly: Callable[[Array], Array]
+) -> Iterator[tuple[str, Array, Array, Array]]:
+    """Name, what is found, what is true, and the size of what is added, of every result.
+
+    Parameters are gamma, beta and the upstream gradients v of both. What is true is computed in the numbers, of higher
+    precision, that ``exactly`` turns an array into.
+    """
+    exact_x, exact_g, exact_v, exact_parameters = (exactly(a) for a in (x, g, v, parameters))
     gamma, beta, v_gamma, v_beta = exact_parameters
 
-    deviations = exact_x - exact_x.mean(axis=0)
+    mean = exact_x.mean(axis=0)
+    deviations = exact_x - mean
     deviations -= deviations.mean(axis=0)  # the first mean was rounded in the size of x
     variance = np.mean(deviations**2, axis=0)
-    s = 1 / np.sqrt(variance + np.longdouble(EPS))
+    added = variance + exactly(np.array(eps))
+    constant = added == 0  # with eps = 0 too: s counts as 0
+    s = np.where(constant, 0, 1 / np.sqrt(np.where(constant, exactly(np.ones(())), added)))
     xhat = s * deviations
     (mean_g, g_xhat, size_g, size_g_xhat), (mean_v, v_xhat, size_v, size_v_xhat) = (
         [a.mean(axis=0) for a in (b, b * xhat, np.abs(b), np.abs(b * xhat))] for b in (exact_g, exact_v)
@@ -68,37 +77,44 @@ def errors(x: Array, g: Array, v: Array, parameters: Array) -> Iterator[tuple[st
     size_c = size_vg + size_v * size_g + size_v_xhat * size_g_xhat
     top, top_g, top_v = (np.abs(a).max(axis=0) for a in (xhat, exact_g, exact_v))
     of_gamma, of_v_gamma = np.abs(gamma) * s, np.abs(v_gamma) * s
-
-    forward = batchnorm.forward(x, parameters[0], parameters[1], EPS)
-    first = batchnorm.backward(x, g, parameters[0], EPS)
-    second = batchnorm.double_backward(x, g, parameters[0], EPS, v, parameters[2], parameters[3])
     samples, centred_g = len(x), exact_g - mean_g - g_xhat * xhat
-    results = {
-        "y": (forward.y, gamma * xhat + beta, np.abs(gamma) * top + np.abs(beta)),
-        "variance": (forward.variance, variance, variance),
-        "grad_input": (first.grad_input, gamma * s * centred_g, of_gamma * (top_g + size_g_xhat * top)),
-        "grad_gamma": (first.grad_gamma, samples * g_xhat, samples * size_with_mean),
-        "grad_gamma alone": (first.grad_gamma, samples * g_xhat, samples * size_g_xhat),
-        "grad_beta": (first.grad_beta, samples * mean_g, samples * size_g),
-        "second grad_input": (
-            second.grad_input,
-            v_gamma * s * centred_g
-            - gamma
-            * s**2
-            * (g_xhat * (exact_v - mean_v) + v_xhat * (exact_g - mean_g) + (c - 2 * v_xhat * g_xhat) * xhat),
-            of_v_gamma * (top_g + size_g_xhat * top)
-            + of_gamma
-            * s
-            * (size_g_xhat * top_v + size_v_xhat * top_g + (size_c + 2 * size_v_xhat * size_g_xhat) * top),
-        ),
-        "second grad_g": (
-            second.grad_g,
-            gamma * s * (exact_v - mean_v - v_xhat * xhat) + v_gamma * xhat + v_beta,
-            of_gamma * (top_v + size_v_xhat * top) + np.abs(v_gamma) * top + np.abs(v_beta),
-        ),
-        "second grad_gamma": (second.grad_gamma, samples * s * c, samples * s * size_c),
-    }
-    for name, (found, exact, size) in results.items():
+
+    forward = batchnorm.forward(x, parameters[0], parameters[1], eps)
+    first = batchnorm.backward(x, g, parameters[0], eps)
+    second = batchnorm.double_backward(x, g, parameters[0], eps, v, parameters[2], parameters[3])
+    yield "y", forward.y, gamma * xhat + beta, np.abs(gamma) * top + np.abs(beta)
+    yield "mean", forward.mean, mean, np.abs(exact_x).mean(axis=0)
+    yield "variance", forward.variance, variance, variance
+    yield "grad_input", first.grad_input, gamma * s * centred_g, of_gamma * (top_g + size_g_xhat * top)
+    yield "grad_gamma", first.grad_gamma, samples * g_xhat, samples * size_with_mean
+    yield "grad_gamma alone", first.grad_gamma, samples * g_xhat, samples * size_g_xhat
+    yield "grad_beta", first.grad_beta, samples * mean_g, samples * size_g
+    yield (
+        "second grad_input",
+        second.grad_input,
+        v_gamma * s * centred_g
+        - gamma
+        * s**2
+        * (g_xhat * (exact_v - mean_v) + v_xhat * (exact_g - mean_g) + (c - 2 * v_xhat * g_xhat) * xhat),
+        of_v_gamma * (top_g + size_g_xhat * top)
+        + of_gamma
+        * s
+        * (size_g_xhat * top_v + size_v_xhat * top_g + (size_c + 2 * size_v_xhat * size_g_xhat) * top),
+    )
+    yield (
+        "second grad_g",
+        second.grad_g,
+        gamma * s * (exact_v - mean_v - v_xhat * xhat) + v_gamma * xhat + v_beta,
+        of_gamma * (top_v + size_v_xhat * top) + np.abs(v_gamma) * top + np.abs(v_beta),
+    )
+    yield "second grad_gamma", second.grad_gamma, samples * s * c, samples * s * size_c
+
+
+def errors(x: Array, g: Array, v: Array, parameters: Array) -> Iterator[tuple[str, float]]:
+    """The largest error of each result, by name, against extended precision."""
+    for name, found, exact, size in results(
+        x, g, v, parameters, EPS, lambda array: array.astype(np.longdouble)
+    ):
         error = np.atleast_2d(np.abs(found - exact)).max(axis=0)
         unit = np.finfo(x.dtype).eps * size
         yield name, float(np.max(error[unit > 0] / unit[unit > 0], initial=0.0))
