@@ -79,6 +79,12 @@ class Verification:
             return None
         return max(own) if by_draws else min(own)
 
+    def resolution_at_drawn_points(self) -> float | None:
+        """The coarsest resolution at points that are drawn; None where there is none, or there are draws."""
+        if self.resolution(by_draws=True) is not None:
+            return None
+        return max((c.resolution for c in self.comparisons if c.measurement.drawn), default=None)
+
 
 def verify(
     formulas: Mapping[str, Formula] | None = None,
@@ -249,14 +255,20 @@ def table(results: tuple[Verification, ...]) -> str:
 
 def _resolutions(results: tuple[Verification, ...]) -> str:
     """The smallest relative errors that would have been caught."""
-    draws, sharper = (
-        [found for r in results if (found := r.resolution(by_draws)) is not None]
-        for by_draws in (True, False)
-    )
-    by_draws, sharply = (_short(max(found, default=None)) or "none" for found in (draws, sharper))
+    found = [
+        [x for r in results if (x := resolution(r)) is not None]
+        for resolution in (
+            lambda r: r.resolution(True),
+            Verification.resolution_at_drawn_points,
+            lambda r: r.resolution(False),
+        )
+    ]
+    by_draws, at_drawn_points, sharply = (_short(max(x, default=None)) or "none" for x in found)
+    drawing, drawn, sharper = (counted(len(x), "formula") for x in found)
     return (
-        f"resolution: {by_draws} by plain draws at worst ({counted(len(draws), 'formula')}, power {POWER}, false alarm "
-        f"{FALSE_ALARM:g} for the run), {sharply} by sharper instruments ({counted(len(sharper), 'formula')})"
+        f"resolution: {by_draws} by plain draws at worst ({drawing}, power {POWER}, false alarm {FALSE_ALARM:g} for "
+        f"the run), {at_drawn_points} at points that are drawn ({drawn} without randomness), {sharply} by sharper "
+        f"instruments ({sharper})"
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from numeric.arrays import Doubles
@@ -52,15 +54,15 @@ def _batchnorm(m: int, eps: float) -> Experiment:
             per_pair |= {"projection": projection, "projection_squared": projection @ projection}
             whole["projection_rank"] = np.trace(projection)
         point["xhat"] = tuple(map(float, xhat))
+
+        def measurement(name: str, value: Any, **indices: int) -> Measurement:
+            return Measurement(f"batchnorm.{name}", {**point, **indices}, float(value), drawn=True)
+
         return [
-            *[Measurement(f"batchnorm.{name}", point, float(value)) for name, value in whole.items()],
+            *[measurement(name, value) for name, value in whole.items()],
+            *[measurement(name, values[i - 1], i=i) for name, values in per_sample.items() for i in (1, m)],
             *[
-                Measurement(f"batchnorm.{name}", {**point, "i": i}, float(values[i - 1]))
-                for name, values in per_sample.items()
-                for i in (1, m)
-            ],
-            *[
-                Measurement(f"batchnorm.{name}", {**point, "i": i, "j": j}, float(matrix[i - 1, j - 1]))
+                measurement(name, matrix[i - 1, j - 1], i=i, j=j)
                 for name, matrix in per_pair.items()
                 for i, j in ((2, m), (1, 1))
             ],
@@ -88,7 +90,7 @@ def _inference() -> Experiment:
             mean, variance = np.clongdouble(mu), np.clongdouble(v)
             y = batchnorm.forward(np.array([x], dtype=np.clongdouble), gamma, beta, eps, mean, variance)
             point = {"x": x, "mu": mu, "v": v, "gamma": gamma, "beta": beta, "eps": eps}
-            out.append(Measurement(name, point, float(y[0].real)))
+            out.append(Measurement(name, point, float(y[0].real), drawn=True))
         return out
 
     return Experiment((name,), run)

@@ -45,6 +45,8 @@ class Measurement:
         The distribution function of the law that was drawn from, where the formula holds for any law.
     vanishes
         Whether the value is expected to be zero, so that draws resolve it absolutely.
+    drawn
+        Whether the point was drawn: so is tested what has no randomness of its own.
     """
 
     formula: str
@@ -54,6 +56,7 @@ class Measurement:
     scale: float = 1.0
     distribution: Callable[[float], float] | None = None
     vanishes: bool = False
+    drawn: bool = False
 
     @property
     def value(self) -> float:

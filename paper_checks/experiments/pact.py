@@ -19,6 +19,7 @@ def _pact(bits: int) -> Experiment:
         shares = [share + 0.01 * rng.uniform() for share in (-0.4, 0.1, 0.37, 0.62, 0.93, 1.7)]
         shares += [(k + 0.5 + d) / steps for k in {0, steps // 2, steps - 1} for d in (-1e-6, 1e-6)]
         places = [(share * alpha, alpha) for share in shares for alpha in [float(rng.uniform(0.5, 3.0))]]
+        drawn = len(places)
         # next to the kinks, at a small clipping level, and where rounding ties, in numbers that divide exactly
         places += [
             (-0.01, 1.5),
@@ -27,7 +28,7 @@ def _pact(bits: int) -> Experiment:
             (0.015, 0.01),
             *(((k + 0.5) / 4, steps / 4) for k in (0, steps - 1)),
         ]
-        for x, alpha in places:
+        for number, (x, alpha) in enumerate(places):
             calibrated, original = pact.grad_alpha(x, alpha, bits), pact.grad_alpha_original(x, alpha)
             here = np.clongdouble(x), np.clongdouble(alpha)
             values = (
@@ -40,10 +41,11 @@ def _pact(bits: int) -> Experiment:
             )
             point = {"x": x, "alpha": alpha, "b": bits}
             out += [
-                Measurement(f"pact.{name}", point, value) for name, value in zip(names, values, strict=True)
+                Measurement(f"pact.{name}", point, value, drawn=number < drawn)
+                for name, value in zip(names, values, strict=True)
             ]
-        largest = pact.largest_difference(1.0, bits)
-        return [*out, Measurement("pact.difference_bound", {"b": bits}, largest)]
+        largest = pact.largest_difference(float(rng.uniform(0.5, 3.0)), bits)
+        return [*out, Measurement("pact.difference_bound", {"b": bits}, largest, drawn=True)]
 
     return Experiment((*(f"pact.{name}" for name in names), "pact.difference_bound"), run)
 
@@ -67,7 +69,7 @@ def _pact_kinks(bits: int) -> Experiment:
             right = (word == "plus") == (kind == "grad_input")
             gradient = pact.grad_alpha if kind == "grad_alpha" else pact.grad_input
             value = gradient(0.0 if place == "zero" else alpha, alpha, bits, 1 if right else -1)
-            out.append(Measurement(f"pact.{kind}_at_{place}_{word}", point, value))
+            out.append(Measurement(f"pact.{kind}_at_{place}_{word}", point, value, drawn=True))
         return out
 
     return Experiment(tuple(f"pact.{kind}_at_{place}_{word}" for kind, place, word in kinks), run)
