@@ -79,11 +79,12 @@ class Verification:
             return None
         return max(own) if by_draws else min(own)
 
-    def resolution_at_drawn_points(self) -> float | None:
-        """The coarsest resolution at points that are drawn; None where there is none, or there are draws."""
-        if self.resolution(by_draws=True) is not None:
+    @property
+    def resolution_without_draws(self) -> float | None:
+        """The coarsest resolution at random points, of a formula without draws; None of others."""
+        if any(c.measurement.by_draws for c in self.comparisons):
             return None
-        return max((c.resolution for c in self.comparisons if c.measurement.drawn), default=None)
+        return max((c.resolution for c in self.comparisons if c.measurement.at_random), default=None)
 
 
 def verify(
@@ -255,21 +256,22 @@ def table(results: tuple[Verification, ...]) -> str:
 
 def _resolutions(results: tuple[Verification, ...]) -> str:
     """The smallest relative errors that would have been caught."""
-    found = [
-        [x for r in results if (x := resolution(r)) is not None]
-        for resolution in (
-            lambda r: r.resolution(True),
-            Verification.resolution_at_drawn_points,
-            lambda r: r.resolution(False),
-        )
-    ]
-    by_draws, at_drawn_points, sharply = (_short(max(x, default=None)) or "none" for x in found)
-    drawing, drawn, sharper = (counted(len(x), "formula") for x in found)
-    return (
-        f"resolution: {by_draws} by plain draws at worst ({drawing}, power {POWER}, false alarm {FALSE_ALARM:g} for "
-        f"the run), {at_drawn_points} at points that are drawn ({drawn} without randomness), {sharply} by sharper "
-        f"instruments ({sharper})"
+    draws = [x for r in results if (x := r.resolution(by_draws=True)) is not None]
+    at_random = [x for r in results if (x := r.resolution_without_draws) is not None]
+    sharper = [x for r in results if (x := r.resolution(by_draws=False)) is not None]
+    text = (
+        f"resolution (absolute where a formula says 0): {_worst(draws)} by plain draws at worst "
+        f"({counted(len(draws), 'formula')}, power {POWER}, false alarm {FALSE_ALARM:g} for the run), "
     )
+    if at_random:
+        text += (
+            f"{_worst(at_random)} at random points for the {len(at_random)} without randomness of their own, "
+        )
+    return f"{text}{_worst(sharper)} by sharper instruments ({counted(len(sharper), 'formula')})"
+
+
+def _worst(resolutions: list[float]) -> str:
+    return _short(max(resolutions, default=None)) or "none"
 
 
 def _short(number: float | None) -> str:

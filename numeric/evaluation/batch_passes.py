@@ -19,11 +19,13 @@ from numeric.evaluation.channels import TINY, panels
 
 Powers: TypeAlias = NDArray[np.int_]
 
-_INVERTIBLE = 2.0**-1000  # and what is greater; the reciprocal of what is somewhat smaller is infinite
-_ROOM = 1000  # powers of two that numbers of size 1 have on either side
-_STILL = 2.0**-1000  # a smaller variance has lost digits
-_NEGLIGIBLE = 200  # of so many powers of two nothing is left in a sum
-_NONE = -100_000  # the exponent of zero: less than those of products
+_ROOM = 1000  # powers of two by which a number of size 1 can be multiplied or divided
+_STILL = (
+    2.0**-1000
+)  # deviations of a smaller variance are subnormal, or nearly so, and their mean loses digits
+_SMALL = 2.0**-400  # squares of what rounding leaves of a smaller number may underflow
+_NEGLIGIBLE = 200  # a term that is smaller by so many powers of two does not change a sum
+_NONE = -100_000  # the exponent of zero: less than those of any products
 _LEAST = 2.0**-250  # of a parameter, so that no product with what ``TINY`` allows underflows
 _SMALLEST = 1e-24  # in float32, squares of deviations of a smaller variance lose digits
 
@@ -106,8 +108,9 @@ def _in_range(
         if not (variance.min(initial=np.inf) + eps >= least and -most < smallest and largest + eps < most):
             lost |= ~((variance + eps >= least) & (np.abs(of_channels).max(axis=0) + eps < most))
         still = variance < _STILL
-        if still.any():  # constant, or so small that squares underflow, and the mean may be subnormal
-            lost[still] |= (x[:, still] != x[0, still]).any(axis=0)
+        if still.any():  # lost, unless constant, so large that the mean has been found, or zero
+            size = np.abs(x[0, still])
+            lost[still] |= (x[:, still] != x[0, still]).any(axis=0) | (size < _SMALL) & (size > 0)
         for result in of_samples:
             lost |= ~(np.isfinite(result).all(axis=0) if overflows else np.isfinite(result[0]))
         if lost.any():
@@ -201,12 +204,8 @@ class _Added:
         squared: Doubles = 1 / added
         s: Doubles = np.sqrt(squared)
         if self.power is not None:
+            s[added == 0] = squared[added == 0] = 0.0  # constant, and eps = 0
             squared = np.ldexp(squared, -2 * self.capped()[at])
-        if self.eps.size > 1 or self.eps[0] < _INVERTIBLE:
-            small = added < _INVERTIBLE
-            s[small] = 1 / np.sqrt(added[small])  # the reciprocal can be infinite
-            s[added == 0] = squared[added == 0] = 0.0
-            np.minimum(squared, np.finfo(float).max, out=squared)  # times a covariance of 0
         return s, squared
 
     def capped(self) -> Powers:
@@ -223,44 +222,47 @@ def _extreme(factor: Doubles) -> NDArray[np.bool_]:
 
 # --- the formulas once more -------------------------------------------------------------------------------------
 #
-# The deviations of x come in units of 2^p, s in those of 2^-(p + k), and xhat in those of 2^-k; k is 0 unless eps is
-# larger than the variance. Then products with s^2, which is in units of 4^-k, are small beside what they are subtracted
-# from, and from some k on it does not matter how small.
+# With numbers of about 1, which are multiples of powers of two: the deviations d of x of 2^p, s of 2^-(p + k) and
+# xhat = s d of 2^-k; k is 0 unless eps is larger than the variance. Then in g - <g> - s^2 <g d> d the last term, a
+# multiple of 4^-k, is small, and from some k on it does not matter how small: ``_Added`` gives s^2 as a multiple of
+# 4^-(k - capped k), and what is multiplied by s^2 alone has to make up for that.
 
 
 def _forward_again(eps: float, x: Doubles, gamma: Doubles, beta: Doubles) -> _Results:
-    x, added, p, _, xhat = _in_own_units(x, eps)
-    unit = np.maximum(_exponent(gamma) + xhat, _exponent(beta))
-    found = _forward(added, x, np.ldexp(gamma, xhat - unit), np.ldexp(beta, -unit))
-    return found.times([unit], [p, 2 * p])
+    x, added, of_x, _, of_xhat = _in_own_units(x, eps)
+    unit = np.maximum(_exponent(gamma) + of_xhat, _exponent(beta))
+    found = _forward(added, x, np.ldexp(gamma, of_xhat - unit), np.ldexp(beta, -unit))
+    return found.times([unit], [of_x, 2 * of_x])
 
 
 def _backward_again(eps: float, x: Doubles, g: Doubles, gamma: Doubles) -> _Results:
-    x, added, p, s, xhat = _in_own_units(x, eps)
+    x, added, of_x, of_s, of_xhat = _in_own_units(x, eps)
     of_g, of_gamma = _exponent(g), _exponent(gamma)
     found = _backward(added, x, np.ldexp(g, -of_g), np.ldexp(gamma, -of_gamma))
-    return found.times([of_gamma + s + of_g], [of_g + xhat, of_g, 2 * p])
+    return found.times([of_gamma + of_s + of_g], [of_g + of_xhat, of_g, 2 * of_x])
 
 
 def _double_backward_again(
     eps: float, x: Doubles, g: Doubles, v: Doubles, gamma: Doubles, v_gamma: Doubles, v_beta: Doubles
 ) -> _Results:
-    x, added, p, s, xhat = _in_own_units(x, eps)
+    x, added, of_x, of_s, of_xhat = _in_own_units(x, eps)
     of_g, of_v = _exponent(g), _exponent(v)
     g, v = np.ldexp(g, -of_g), np.ldexp(v, -of_v)
 
-    def found(shift: Doubles, *powers: Powers) -> tuple[_Results, Powers]:
+    def with_parameters(shift: Doubles, *powers: Powers) -> tuple[_Results, Powers]:
         """With the parameters times powers of two and over their largest product, and what that is a multiple of."""
-        factors = list(zip((gamma, v_gamma, shift), (*powers, np.zeros_like(p)), strict=True))
+        factors = list(zip((gamma, v_gamma, shift), (*powers, np.zeros_like(of_x)), strict=True))
         unit = np.max([_exponent(factor) + power for factor, power in factors], axis=0)
         scaled = [np.ldexp(factor, power - unit) for factor, power in factors]
         return _double_backward(added, x, g, v, *scaled), unit
 
-    # gamma s v, v_gamma xhat and v_beta; gamma s^2 g v xhat, of which s^2 comes in units of its own, and v_gamma s g
-    in_g, unit_of_g = found(v_beta, s + of_v, xhat)
-    in_x, unit_of_x = found(np.zeros_like(v_beta), 2 * (s + added.capped()) + of_g + of_v + xhat, s + of_g)
+    # in g: gamma s (v - ...) + v_gamma xhat + v_beta
+    in_g, unit_of_g = with_parameters(v_beta, of_s + of_v, of_xhat)
+    # in x: -gamma s^2 (<g xhat> (v - ...) + ...) + v_gamma s (g - ...), with s <g d> v times s^2 for <g xhat> v times s
+    of_gamma = 2 * of_s + of_g + of_xhat + of_v + 2 * added.capped()
+    in_x, unit_of_x = with_parameters(np.zeros_like(v_beta), of_gamma, of_s + of_g)
     both = _Results([in_x.of_samples[0], in_g.of_samples[1]], in_x.of_channels, in_x.doubtful)
-    return both.times([unit_of_x, unit_of_g], [s + of_v + of_g, 2 * p])
+    return both.times([unit_of_x, unit_of_g], [of_s + of_v + of_g, 2 * of_x])
 
 
 def _affine_again(
@@ -279,7 +281,7 @@ def _affine_again(
 
 
 def _in_own_units(x: Doubles, eps: float) -> tuple[Doubles, _Added, Powers, Powers, Powers]:
-    """x over 2^p, what is added to the variance, and the powers p, of s and of xhat."""
+    """x over 2^p, what is added to the variance, and the powers of x, of s and of xhat, which may be zero."""
     size = _exponent(x)
     near_one = np.ldexp(x, -size)  # where differences neither overflow nor become subnormal
     varies = (near_one != near_one[0]).any(axis=0)
@@ -288,16 +290,16 @@ def _in_own_units(x: Doubles, eps: float) -> tuple[Doubles, _Added, Powers, Powe
     k = (np.frexp(eps)[1] + 1) // 2 - p if eps > 0 else np.zeros_like(p)
     k = np.where(varies, np.maximum(k, 0), k)
     added = _Added(np.ldexp(eps, -2 * (p + k)), k)
-    s = np.where(varies | (eps > 0), -p - k, _NONE)
-    return np.ldexp(x, -p), added, p, s, np.where(varies, -k, _NONE)
+    of_s, of_xhat = np.where(varies | (eps > 0), -p - k, _NONE), np.where(varies, -k, _NONE)
+    return np.ldexp(x, -p), added, p, of_s, of_xhat
 
 
 def _exponent(array: Doubles) -> Powers:
-    """The power of two that the largest number of each channel is below; 0 where there are infinities or nan."""
+    """The exponents of the largest number of each channel."""
     return _exponents(np.abs(array) if array.ndim == 1 else np.abs(array).max(axis=0))
 
 
 def _exponents(array: Doubles) -> Powers:
-    """Of each number."""
+    """The least power of two that is larger than the size of a number; 0 for infinities and nan."""
     powers = np.frexp(np.where(np.isfinite(array), array, 0.5))[1]
     return np.where(array == 0, _NONE, powers.astype(int))

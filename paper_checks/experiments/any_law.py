@@ -26,12 +26,12 @@ def _measurement(formula: str, point: Values, found: Estimate | float) -> Measur
         found,
         tolerance=QUADRATURE,
         distribution=logistic.distribution,
-        vanishes=formula == "ternary.mean",
+        expected_zero=formula == "ternary.mean",
     )
 
 
 def _ternary() -> Sampled:
-    """Shares of ternary weights, their mean, which is zero, and their variance."""
+    """Shares, mean and variance of ternary weights."""
 
     def measurements(number: int, moments: Moments, share: float) -> list[Measurement]:
         found = logistic.estimates(moments, share)

@@ -56,7 +56,7 @@ def _batchnorm(m: int, eps: float) -> Experiment:
         point["xhat"] = tuple(map(float, xhat))
 
         def measurement(name: str, value: Any, **indices: int) -> Measurement:
-            return Measurement(f"batchnorm.{name}", {**point, **indices}, float(value), drawn=True)
+            return Measurement(f"batchnorm.{name}", {**point, **indices}, float(value), at_random=True)
 
         return [
             *[measurement(name, value) for name, value in whole.items()],
@@ -90,7 +90,7 @@ def _inference() -> Experiment:
             mean, variance = np.clongdouble(mu), np.clongdouble(v)
             y = batchnorm.forward(np.array([x], dtype=np.clongdouble), gamma, beta, eps, mean, variance)
             point = {"x": x, "mu": mu, "v": v, "gamma": gamma, "beta": beta, "eps": eps}
-            out.append(Measurement(name, point, float(y[0].real), drawn=True))
+            out.append(Measurement(name, point, float(y[0].real), at_random=True))
         return out
 
     return Experiment((name,), run)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from numeric.experiments import relu_limits
 from numeric.experiments.extrapolation import limit
 from numeric.experiments.relu_integrals import relu_quantities
-from numeric.sampling.estimates import Moments
+from numeric.sampling.engine import Draws
+from numeric.sampling.estimates import Estimate, Moments
 from paper_checks.experiments.measurement import (
     QUADRATURE,
     AnyExperiment,
@@ -44,35 +47,38 @@ def _limits() -> Experiment:
     return Experiment(tuple(_LIMITS), run)
 
 
-def _far_right() -> Sampled:
-    names = {"limit": "relu.ratio_limit", "rate": "relu.ratio_limit_rate"}
+def _by_draws(
+    draws: Draws, estimates: Callable[[Moments, float], Sequence[Estimate]], *names: str, zero: str = ""
+) -> Sampled:
+    """Estimates of limits, by their names; one of them may be zero."""
 
     def measurements(number: int, moments: Moments, share: float) -> list[Measurement]:
-        found = relu_limits.far_right(moments, share)
-        return [Measurement(name, {}, found[key], vanishes=key == "limit") for key, name in names.items()]
+        found = zip(names, estimates(moments, share), strict=True)
+        return [Measurement(name, {}, estimate, expected_zero=name == zero) for name, estimate in found]
 
-    return Sampled(tuple(names.values()), relu_limits.FarRightDraws(), measurements)
-
-
-def _where_every_gate_is_open() -> Sampled:
-    name = "relu.ratio_variance_limit"
-
-    def measurements(number: int, moments: Moments, share: float) -> list[Measurement]:
-        return [Measurement(name, {}, relu_limits.where_every_gate_is_open(moments, share))]
-
-    return Sampled((name,), relu_limits.OpenDraws(), measurements)
-
-
-def _far_left() -> Sampled:
-    names = {"limit": "relu.ratio_limit_negative", "variance limit": "relu.ratio_variance_limit_negative"}
-
-    def measurements(number: int, moments: Moments, share: float) -> list[Measurement]:
-        found = relu_limits.far_left(moments, share)
-        return [Measurement(name, {}, found[key]) for key, name in names.items()]
-
-    return Sampled(tuple(names.values()), relu_limits.FarLeftDraws(), measurements)
+    return Sampled(names, draws, measurements)
 
 
 def experiments() -> tuple[AnyExperiment, ...]:
     """Those of this subject."""
-    return _far_right(), _where_every_gate_is_open(), _far_left(), _limits()
+    return (
+        _by_draws(
+            relu_limits.FarRightDraws(),
+            lambda moments, share: [*relu_limits.far_right(moments, share).values()],
+            "relu.ratio_limit",
+            "relu.ratio_limit_rate",
+            zero="relu.ratio_limit",
+        ),
+        _by_draws(
+            relu_limits.AllOpenDraws(),
+            lambda moments, share: [relu_limits.where_all_are_open(moments, share)],
+            "relu.ratio_variance_limit",
+        ),
+        _by_draws(
+            relu_limits.FarLeftDraws(),
+            lambda moments, share: [relu_limits.far_left(moments, share)] * 2,
+            "relu.ratio_limit_negative",
+            "relu.ratio_variance_limit_negative",
+        ),
+        _limits(),
+    )

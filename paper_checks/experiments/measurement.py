@@ -43,10 +43,10 @@ class Measurement:
         The size of the terms that the value is a sum of: the error is relative to this plus the value.
     distribution
         The distribution function of the law that was drawn from, where the formula holds for any law.
-    vanishes
-        Whether the value is expected to be zero, so that draws resolve it absolutely.
-    drawn
-        Whether the point was drawn: so is tested what has no randomness of its own.
+    expected_zero
+        Whether draws have to resolve the value absolutely, since it is expected to be zero.
+    at_random
+        Whether the point was drawn at random.
     """
 
     formula: str
@@ -55,8 +55,8 @@ class Measurement:
     tolerance: float = ROUNDING
     scale: float = 1.0
     distribution: Callable[[float], float] | None = None
-    vanishes: bool = False
-    drawn: bool = False
+    expected_zero: bool = False
+    at_random: bool = False
 
     @property
     def value(self) -> float:
@@ -125,7 +125,7 @@ class Sampled:
     def excess(self, point: int, moments: Moments, share: float) -> float:
         """The coarsest resolution at a point over the one that is asked for."""
         found = self.measurements(point, moments, share)
-        return max(m.resolution(0.0 if m.vanishes else m.value) for m in found) / RESOLUTION
+        return max(m.resolution(0.0 if m.expected_zero else m.value) for m in found) / RESOLUTION
 
 
 def shared(experiments: Sequence[Sampled]) -> Sampled:

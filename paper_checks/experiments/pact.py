@@ -41,11 +41,11 @@ def _pact(bits: int) -> Experiment:
             )
             point = {"x": x, "alpha": alpha, "b": bits}
             out += [
-                Measurement(f"pact.{name}", point, value, drawn=number < drawn)
+                Measurement(f"pact.{name}", point, value, at_random=number < drawn)
                 for name, value in zip(names, values, strict=True)
             ]
         largest = pact.largest_difference(float(rng.uniform(0.5, 3.0)), bits)
-        return [*out, Measurement("pact.difference_bound", {"b": bits}, largest, drawn=True)]
+        return [*out, Measurement("pact.difference_bound", {"b": bits}, largest, at_random=True)]
 
     return Experiment((*(f"pact.{name}" for name in names), "pact.difference_bound"), run)
 
@@ -69,7 +69,7 @@ def _pact_kinks(bits: int) -> Experiment:
             right = (word == "plus") == (kind == "grad_input")
             gradient = pact.grad_alpha if kind == "grad_alpha" else pact.grad_input
             value = gradient(0.0 if place == "zero" else alpha, alpha, bits, 1 if right else -1)
-            out.append(Measurement(f"pact.{kind}_at_{place}_{word}", point, value, drawn=True))
+            out.append(Measurement(f"pact.{kind}_at_{place}_{word}", point, value, at_random=True))
         return out
 
     return Experiment(tuple(f"pact.{kind}_at_{place}_{word}" for kind, place, word in kinks), run)

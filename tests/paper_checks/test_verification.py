@@ -9,11 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from derivations import catalog, find
+from derivations import DerivationCheck, catalog, find
 from numeric.experiments import logistic
+from numeric.sampling.engine import sample
+from numeric.sampling.estimates import Estimate
+from numeric.sampling.normal import NormalDraws
 from paper_checks import verification
 from paper_checks.command_line import main
-from paper_checks.experiments import Measurement, experiments
+from paper_checks.experiments import Experiment, Measurement, Sampled, experiments
+from paper_checks.experiments.measurement import COMPARISONS, RESOLUTION
 
 
 def test_a_broken_step_turns_the_verdict_red() -> None:
@@ -64,6 +68,44 @@ def test_every_experiment_names_formulas_that_exist() -> None:
 def test_every_formula_has_an_experiment() -> None:
     tested = {name for experiment in experiments() for name in experiment.formulas}
     assert tested == set(catalog())
+
+
+def test_what_has_no_draws_is_tested_at_random_points() -> None:
+    drawn = {name for e in experiments() if isinstance(e, Sampled) for name in e.formulas}
+    others = [e for e in experiments() if isinstance(e, Experiment) and not drawn.issuperset(e.formulas)]
+    at_random = {m.formula for e in others for m in e.run(0, 0) if m.at_random}
+    assert drawn | at_random == set(catalog())
+
+
+def test_a_value_of_zero_is_resolved_absolutely() -> None:
+    estimate = Estimate(1e-6, 1e-5, 10**8)
+    found = Measurement("", {}, estimate)
+    assert found.resolution(0.0) == estimate.detectable(COMPARISONS) < RESOLUTION
+    assert found.resolution(1e-6) == estimate.resolution(COMPARISONS) == math.inf
+    (moments,) = sample(draws := NormalDraws(1, lambda z: z[0]), 10**5, seed=0)
+    for expected_zero in (False, True):
+        measured = [dataclasses.replace(found, expected_zero=expected_zero)]
+        sampled = Sampled(("",), draws, lambda *_, measured=measured: measured)  # type: ignore[misc]
+        assert (sampled.excess(0, moments, 1.0) < 1) is expected_zero
+
+
+def test_resolutions_are_those_of_draws_or_of_random_points() -> None:
+    check = DerivationCheck(())
+
+    def result(*comparisons: tuple[Measurement, float]) -> verification.Verification:
+        found = tuple(verification.Comparison(m, 1.0, resolution, False) for m, resolution in comparisons)
+        return verification.Verification("", check, found, 0.0)
+
+    at_random = Measurement("", {}, 1.0, at_random=True)
+    by_draws, fixed = Measurement("", {}, Estimate(1.0, 1e-4, 10**8)), Measurement("", {}, 1.0)
+    alone = result((at_random, 1e-9), (at_random, 1e-8), (fixed, 1e-5))
+    assert alone.resolution_without_draws == 1e-8
+    assert result((at_random, 1e-9), (by_draws, 1e-3)).resolution_without_draws is None
+    assert result((fixed, 1e-9)).resolution_without_draws is None
+    line = verification.table((alone, result((by_draws, 2e-3)))).splitlines()[-1]
+    assert "2.0e-03 by plain draws at worst (1 formula," in line
+    assert "1.0e-08 at random points for the 1 without" in line
+    assert "random points" not in verification.table((result((by_draws, 2e-3)),))
 
 
 def test_wrong_usage_exits_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
