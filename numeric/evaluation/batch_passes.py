@@ -20,9 +20,7 @@ from numeric.evaluation.channels import TINY, panels
 Powers: TypeAlias = NDArray[np.int_]
 
 _ROOM = 1000  # powers of two by which a number of size 1 can be multiplied or divided
-_STILL = (
-    2.0**-1000
-)  # deviations of a smaller variance are subnormal, or nearly so, and their mean loses digits
+_STILL = 2.0**-1000  # the mean of deviations of a smaller variance may be subnormal, and lose digits
 _SMALL = 2.0**-400  # squares of what rounding leaves of a smaller number may underflow
 _NEGLIGIBLE = 200  # a term that is smaller by so many powers of two does not change a sum
 _NONE = -100_000  # the exponent of zero: less than those of any products
