@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numeric.arrays import Doubles, Floats, aligned
-from numeric.evaluation.channels import TINY, panels
+from numeric.evaluation.channels import TINY, Panel, panels
 
 Powers: TypeAlias = NDArray[np.int_]
 
@@ -103,10 +103,11 @@ def _in_range(
         of_samples, of_channels, lost = compute(_Added(np.full(1, eps)), x, *arguments)
         variance = of_channels[-1]
         smallest, largest = of_channels.min(initial=0.0), of_channels.max(initial=0.0)
-        if not (variance.min(initial=np.inf) + eps >= least and -most < smallest and largest + eps < most):
+        lowest = variance.min(initial=np.inf)
+        if not (lowest + eps >= least and -most < smallest and largest + eps < most):
             lost |= ~((variance + eps >= least) & (np.abs(of_channels).max(axis=0) + eps < most))
-        still = variance < _STILL
-        if still.any():  # lost, unless constant, so large that the mean has been found, or zero
+        if not lowest >= _STILL:  # lost, unless constant, so large that the mean has been found, or zero
+            still = variance < _STILL
             size = np.abs(x[0, still])
             lost[still] |= (x[:, still] != x[0, still]).any(axis=0) | (size < _SMALL) & (size > 0)
         for result in of_samples:
@@ -142,8 +143,7 @@ def _forward(added: _Added, x: Floats, gamma: Doubles, beta: Doubles) -> _Result
         s, _ = added.scales(found.variance, at)
         scaled = gamma[at] * s
         panel.combine(0, beta[at] - found.offset * scaled, (0, scaled))
-        mean[at], variance[at] = found.mean, found.variance
-        doubtful[at] = panel.doubtful | _extreme(gamma[at])
+        mean[at], variance[at], doubtful[at] = found.mean, found.variance, _doubtful(x, panel, gamma[at])
     return _Results([y], of_channels, doubtful)
 
 
@@ -160,7 +160,7 @@ def _backward(added: _Added, x: Floats, g: Floats, gamma: Doubles) -> _Results:
         on_x = -scaled * (squared_s * covariance)
         panel.combine(0, -scaled * mean_g - on_x * found.offset, (0, on_x), (1, scaled))
         grad_gamma[at], grad_beta[at] = len(x) * (s * covariance), len(x) * mean_g
-        variance[at], doubtful[at] = found.variance, panel.doubtful | _extreme(gamma[at])
+        variance[at], doubtful[at] = found.variance, _doubtful(x, panel, gamma[at])
     return _Results([dx], of_channels, doubtful)
 
 
@@ -184,7 +184,7 @@ def _double_backward(
         constant = -on_v * mean_v - on_g * mean_g - on_x * found.offset
         panel.combine(0, constant, (0, on_x), (1, on_g), (2, on_v))
         grad_gamma[at], variance[at] = len(x) * s * c, found.variance
-        doubtful[at] = panel.doubtful | _extreme(gamma[at]) | _extreme(v_gamma[at])
+        doubtful[at] = _doubtful(x, panel, gamma[at], v_gamma[at])
     return _Results([grad_x, grad_g], of_channels, doubtful)
 
 
@@ -212,10 +212,16 @@ class _Added:
         return np.clip(self.power, -_NEGLIGIBLE, _NEGLIGIBLE)
 
 
-def _extreme(factor: Doubles) -> NDArray[np.bool_]:
-    """Whether products with it may underflow where nothing else is in doubt, or overflow."""
-    size = np.abs(factor)
-    return np.asarray((size < _LEAST) & (size > 0) | (size > 1 / _LEAST))
+def _doubtful(x: Floats, panel: Panel, *factors: Doubles) -> NDArray[np.bool_]:
+    """Channels of a panel that are in doubt, also since products with a factor may underflow in float64.
+
+    In float32 such products are nothing, or are found in doubt when they are rounded.
+    """
+    found = panel.doubtful
+    for factor in factors if x.dtype == np.float64 else ():
+        size = np.abs(factor)
+        found = found | (size < _LEAST) & (size > 0) | (size > 1 / _LEAST)
+    return found
 
 
 # --- the formulas once more -------------------------------------------------------------------------------------
