@@ -35,7 +35,8 @@ inputs (a few equal spikes, steps, two values, g with heavy tails or spikes) ``b
 2.5. Searches that improve on the worst samples again and again find 5.6 and 2.8. The units leave out that the first
 estimate of the mean may be off by up to half a standard deviation, if the first 256 samples (float32: 128) are unlike
 the others: what is made of that cancels, which costs digits where g or v are large only where xhat is nearly 0. Then
-63 and 11 ulp were found in the second gradient in x, and in grad_gamma up to 1e-3 ulp of ``m <|g|>``.
+63 and 11 ulp were found in the second gradient in x, and in grad_gamma any number: a small part of an ulp of
+``m <|g|>``, which is far larger there than the unit.
 
 nan and infinities stay in their channel. A channel that is constant has ``xhat = 0``; if also ``eps = 0``,
 then ``s`` counts as 0, as in PyTorch's ``native_batch_norm``.
