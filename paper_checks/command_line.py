@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from paper_checks.interrupts import end_if_received
 
@@ -60,8 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     0.398942280401433
     0
     """
-    arguments = _parser().parse_args(argv)
     try:
+        arguments = _parser().parse_args(argv)
         status = int(arguments.run(arguments))
         sys.stdout.flush()
         end_if_received()
@@ -94,13 +94,32 @@ def _complain(message: str, status: int) -> int:
     return status
 
 
+class _Parser(argparse.ArgumentParser):
+    """Wrong usage keeps its status where the message cannot be written; that help cannot be written is an error.
+
+    Versions of Python differ in both.
+    """
+
+    def print_help(self, file: Any = None) -> None:
+        print(self.format_help(), end="", file=file, flush=True)
+
+    def print_usage(self, file: Any = None) -> None:
+        with suppress(OSError):
+            super().print_usage(file)
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        with suppress(OSError):
+            sys.stderr.write(message or "")
+        sys.exit(status)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="normquant",
         description="The mathematics of normalised and quantised networks, derived and checked.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    json, seed, jobs = (argparse.ArgumentParser(add_help=False) for _ in range(3))
+    json, seed, jobs = (_Parser(add_help=False) for _ in range(3))
     json.add_argument("--json", type=Path, metavar="FILE", help="write everything that was found to FILE")
     seed.add_argument("--seed", type=_whole(0), default=0, metavar="N", help="seed of points and draws (0)")
     jobs.add_argument("--jobs", type=_whole(1), metavar="N", help="number of processes (all cores)")

@@ -162,6 +162,7 @@ def test_interrupt_while_importing_is_neither_lost_nor_a_traceback(module: str) 
         (["eval", "pact.clip"], "2>&-", 2),
         (["eval", "pact.clip"], "2>/dev/full", 2),
         (["nosuch"], "2>/dev/full", 2),
+        (["--help"], ">/dev/full", 4),
         (["eval", "pact.clip"], ">&-", 4),
         (["eval", "pact.clip"], ">&- 2>/dev/full", 4),
     ],
