@@ -37,7 +37,7 @@ WILD: dict[str, Kind] = {
 }
 STATED: dict[str, dict[type, dict[str, float]]] = {
     "tame": {
-        np.float64: {"variance": 2.5, "grad_gamma alone": 3.5, "": 3},
+        np.float64: {"variance": 2.5, "": 3},
         np.float32: {"": 2},
     },
     "wild": {

@@ -3,7 +3,9 @@
 Ours computes the statistics of the batch from the inputs; PyTorch's backward pass is given them by its forward pass.
 The same work is therefore ``both``: PyTorch's forward and backward pass against our backward pass, and the targets are
 set there. ``graph``, autograd's backward pass after a forward pass done before, and ``native``, the operator under
-it, are harder comparisons and printed beside.
+it, are harder comparisons and printed beside; and ``plain``, the operator against the formulas written down in NumPy
+with a few passes over the whole batch and no care for rounding: where the batch stays in the cache, about what NumPy
+can reach of that operator's speed.
 
 Runs alternate, so that whatever else the machine does meets both alike. A ratio is the time of PyTorch over ours: the
 shortest of each, which the targets are for, and in brackets that of the medians. On large batches PyTorch's times have
@@ -16,6 +18,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
@@ -61,8 +64,26 @@ def calls(shape: tuple[int, int], dtype: torch.dtype) -> Iterator[tuple[str, Cal
     def ours() -> object:
         return batchnorm.backward(arrays[0], arrays[1], arrays[3], EPS)
 
+    deviations, ones = np.empty_like(arrays[0]), np.ones(shape[0], arrays[0].dtype) / shape[0]
+
+    def plain() -> tuple[Any, ...]:
+        x, g, _, gamma, _ = arrays
+        np.subtract(x, ones @ x, out=deviations)
+        of_g, s = ones @ g, 1 / np.sqrt(np.einsum("ij,ij->j", deviations, deviations) / len(x) + EPS)
+        of_product = np.einsum("ij,ij->j", g, deviations) / len(x)
+        grad_input = deviations * (-of_product * s * s)
+        grad_input += g
+        grad_input -= of_g
+        grad_input *= gamma * s
+        return grad_input, len(x) * s * of_product, len(x) * of_g
+
+    for found, expected in zip(
+        plain(), batchnorm.backward(arrays[0], arrays[1], arrays[3], EPS), strict=True
+    ):
+        assert np.allclose(found, expected, rtol=1e-3, atol=1e-3)
     yield "graph", lambda: torch.autograd.grad(done, leaves, g, retain_graph=True), ours
     yield "native", native, ours
+    yield "plain", native, plain
     yield "both", lambda: torch.autograd.grad(output(leaves), leaves, g), ours
     yield "forward", forward, lambda: batchnorm.forward(arrays[0], arrays[3], arrays[4], EPS)
     upstream = g.clone().requires_grad_(True)

@@ -43,10 +43,9 @@ def batches(channels: int, dtype: type) -> Iterator[tuple[float, list[Array]]]:
         with np.errstate(all="ignore"):
             return (10.0 ** exponents.reshape(shape)).clip(0, 10.0**most)
 
-    number = -(-channels // CHANNELS)
-    of_eps = spread(-323, 308, number)
+    of_eps = spread(-323, 308, -(-channels // CHANNELS))
     of_eps[::5] = 0.0
-    for index in range(number):
+    for index, eps in enumerate(of_eps.tolist()):
         low, high = (least, most) if index % 2 else MODERATE
         shape = SAMPLES[index % len(SAMPLES)], CHANNELS
         sizes = spread(low, high, 8, CHANNELS)
@@ -57,12 +56,10 @@ def batches(channels: int, dtype: type) -> Iterator[tuple[float, list[Array]]]:
             x += (offset * sizes[0]).clip(0, largest)
             parameters = rng.standard_normal((4, CHANNELS)) * sizes[3:7]
             x[:, :: CHANNELS // 5] = x[0, :: CHANNELS // 5]
-            for number, array in enumerate((g, v, *parameters)):
-                array[..., number :: CHANNELS // 5] = 0
-            yield (
-                of_eps[index] if index % 2 else 1e-5,
-                [a.clip(-largest, largest).astype(dtype) for a in (x, g, v, parameters)],
-            )
+            for place, array in enumerate((g, v, *parameters), 1):  # not where x is constant
+                array[..., place :: CHANNELS // 5] = 0
+            arguments: list[Array] = [a.clip(-largest, largest).astype(dtype) for a in (x, g, v, parameters)]
+            yield eps if index % 2 else 1e-5, arguments
 
 
 def inference(x: Array, parameters: Array, eps: float) -> tuple[str, Array, Array, Array]:
@@ -78,7 +75,7 @@ def inference(x: Array, parameters: Array, eps: float) -> tuple[str, Array, Arra
 
 
 def largest_error(found: Array, exact: Array, size: Array, dtype: type) -> float:
-    """In units; nothing where what is infinite is larger than any float of the type, within the target."""
+    """In units, infinite where nothing is known; 0 where what is infinite may be, since the target allows it."""
     limits = np.finfo(dtype)
     allowed = TARGET[dtype]
     tiny, most, ulp = arb(float(limits.smallest_subnormal)), arb(float(limits.max)), arb(float(limits.eps))
@@ -90,11 +87,11 @@ def largest_error(found: Array, exact: Array, size: Array, dtype: type) -> float
         unit = max(ulp * of_size, tiny)
         number = float(value)
         if np.isfinite(number):
-            error = float((abs(arb(number) - ball) / unit).mid())
+            error = float(((arb(number) - ball) / unit).abs_upper())  # of a wide ball, too much
         else:
             sign = np.sign(number)  # nan if it is no number
             error = 0.0 if abs(sign) == 1 and int(sign) * ball + allowed * unit > most else np.inf
-        worst = max(worst, error)
+        worst = max(worst, np.inf if np.isnan(error) else error)
     return worst
 
 

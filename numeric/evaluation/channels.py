@@ -38,7 +38,7 @@ TINY = {4: 2.0**-90, 8: 2.0**-300}
 
 _FIRST = {4: 128, 8: 256}  # by bytes of a number, samples of the first estimate of the mean
 _ONES: dict[int, Floats] = {4: np.ones(_FIRST[4], np.float32), 8: np.ones(_FIRST[8])}
-_LAST = {4: 10, 8: 16}  # binary digits of the first estimate that are set to zero
+_LAST = {4: 10, 8: 12}  # binary digits of the first estimate set to zero: 2^10, 2^12 times it is exact
 _FAR = {4: 8.0, 8: 3.0}  # normal samples are farther off in fewer than one of 10^4 channels
 _BLOCK = {4: 256, 8: 128}  # by bytes of a number, rows of a block, if there are so many
 _FEW = {4: 8, 8: 4}  # rows summed one after the other: fewer are more exact, and slower
