@@ -12,10 +12,11 @@ blocks double; but squares are summed over lanes and blocks as if in twice the p
 or fewer is computed in float64.
 
 Such roundings average out, unless the terms are the same or few samples hold most of a sum. Samples of zero all add the
-estimate of the mean: its last digits are set to zero, so that its multiples are exact. Where one part has a large share
-in the sum of the squares, the sums of the channel are taken again: in float64 if the arrays are of float32, and
-otherwise those of the squares, as if in twice the precision. And the estimate of the mean must then be nearer to it.
-Both take time: where few samples stand out in every channel, up to about four times that of normal samples.
+estimate of the mean: its last digits are set to zero where that leaves it near to the mean, and its multiples are exact
+then. Where one part has a large share in the sum of the squares, the sums of the channel are taken again: in float64 if
+the arrays are of float32, and otherwise those of the squares, as if in twice the precision. And the estimate of the
+mean must then be nearer to it. Both take time: where few samples stand out in every channel, up to about four times
+that of normal samples.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ TINY = {4: 2.0**-90, 8: 2.0**-300}
 
 _FIRST = {4: 128, 8: 256}  # by bytes of a number, samples of the first estimate of the mean
 _ONES: dict[int, Floats] = {4: np.ones(_FIRST[4], np.float32), 8: np.ones(_FIRST[8])}
-_LAST = {4: 10, 8: 12}  # binary digits of the first estimate set to zero: 2^10, 2^12 times it is exact
+_LAST = {4: 10, 8: 12}  # last binary digits of an estimate that are set to zero: 2^10, 2^12 times it is exact
 _FAR = {4: 8.0, 8: 3.0}  # normal samples are farther off in fewer than one of 10^4 channels
 _BLOCK = {4: 256, 8: 128}  # by bytes of a number, rows of a block, if there are so many
 _FEW = {4: 8, 8: 4}  # rows summed one after the other: fewer are more exact, and slower
@@ -82,21 +83,22 @@ class Panel:
         """Means of the arrays, and of the products of the pairs."""
         room, end = self.room, len(self.pairs)
         ones = _ONES[room.dtype.itemsize][: self.samples]
-        estimate: Floats = np.matmul(ones, self.inputs[0][: len(ones)]) / len(ones)
-        digits: NDArray[np.signedinteger[Any]] = estimate.view(f"i{room.dtype.itemsize}")
-        np.bitwise_and(digits, room.leading, out=digits)
+        estimate: Floats = room.short(np.matmul(ones, self.inputs[0][: len(ones)]) / len(ones))
         smallest: Doubles | float = np.inf
         while True:
             means, share = self._means(estimate)
             offset, variance = means[end], self._variance(means)
             # where few samples stand out the others are near to the mean, and so must the estimate be: its distance is
             # compared with 1/max |xhat|, both in standard deviations; m share bounds the square of that maximum
-            off = offset * offset > variance * np.fmin(room.far / self.samples / share, 0.25)
+            bound = variance * np.fmin(room.far / self.samples / share, 0.25)
+            off = offset * offset > bound
             if not (room.narrow or variance.max() < np.inf):
                 off |= np.isinf(means[-1])  # the squares may be those of the rounding of the estimate
             if off.any():
                 # what does not become smaller is left by rounding, and the variance may have underflowed
                 better, size = (estimate.astype(np.float64) + offset).astype(room.dtype), np.abs(offset)
+                short = room.short(better)
+                better = np.where(np.square(better - short, dtype=np.float64) < bound, short, better)
                 off &= (size < smallest / 2) & (better != estimate)
             if not off.any():
                 break
@@ -219,6 +221,12 @@ class _Room:
         rows = array[:whole].reshape(-1, self.lanes * array.shape[1]) if self.lanes > 1 else array
         step = self.height
         return [part[k : k + step] for part in (rows, array[whole:]) for k in range(0, len(part), step)]
+
+    def short(self, estimate: Floats) -> Floats:
+        """The same with the last digits zero."""
+        digits: NDArray[np.signedinteger[Any]] = estimate.view(f"i{self.dtype.itemsize}")
+        short: Floats = np.bitwise_and(digits, self.leading).view(self.dtype)
+        return short
 
     def parts(self, arrays: Sequence[Floats], pairs: Pairs) -> Floats:
         """Sums of rows of a block: of products of the pairs, of the arrays, and of the squares of the first array.
