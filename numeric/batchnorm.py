@@ -152,8 +152,9 @@ def inference(
     shape, (batch,) = _batches(at_least=0, x=x)
     centre, spread, scale, shift = _per_channel(batch, mean=mean, variance=variance, gamma=gamma, beta=beta)
     added = _checked(eps)
-    if np.any(spread < 0) or (added == 0 and np.any(spread == 0)):
-        raise ValueError(f"variance must be non-negative, and positive when eps is 0, got {shown(variance)}")
+    wrong = spread < 0 if added else spread <= 0
+    if wrong.any():
+        raise ValueError(f"variance must be non-negative, and positive when eps is 0, got {spread[wrong][0]}")
     return affine_pass(added, batch, centre, spread, scale, shift).reshape(shape)
 
 

@@ -56,6 +56,7 @@ Kernel = Callable[..., Doubles]
 
 with localcontext(Context(prec=60)):
     _ROOT_2, _ROOT_3 = Decimal(2).sqrt(), Decimal(3).sqrt()
+_FAR_BEYOND = 2.0**200  # the end of every uniform law of moderate sigma
 _LAPLACE_LEFT = -528  # further to the left the share of a Laplace law is no more than zero
 
 
@@ -377,6 +378,8 @@ def _uniform_p_plus(delta: Doubles, sigma: Doubles, numbers: Numbers) -> Doubles
     if sigma.size == 1:  # what is done to the one number takes no time
         beyond = _close_to_the_end(delta, sigma)
         return beyond.clip(0.0, 0.5, out=beyond)
+    if not delta.max() < _FAR_BEYOND:
+        delta = np.minimum(delta, _FAR_BEYOND)
     return _beyond(delta, sigma)
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from numeric.arrays import Floats
 
 _SHOWN = 80  # characters of a value in a message
+_DIMENSIONS = 32  # of what NumPy iterates over; arrays may have twice as many
 
 
 def real_arrays(**arguments: Any) -> list[Floats]:
@@ -21,7 +22,7 @@ def real_arrays(**arguments: Any) -> list[Floats]:
     Raises
     ------
     ValueError
-        When one is not real, or their shapes do not fit.
+        When one is not real, or has too many dimensions, or their shapes do not fit.
 
     Examples
     --------
@@ -30,6 +31,9 @@ def real_arrays(**arguments: Any) -> list[Floats]:
     """
     kept = [real(name, value) for name, value in arguments.items()]
     shapes = [np.shape(value) for value in kept]
+    for name, shape in zip(arguments, shapes, strict=True):
+        if len(shape) > _DIMENSIONS:
+            raise ValueError(f"{name} must have at most {_DIMENSIONS} dimensions, got {len(shape)}")
     try:
         np.broadcast_shapes(*shapes)
     except ValueError:

@@ -118,7 +118,20 @@ def _in_range(
             of_channels[:, at] = better.of_channels
             for result, values in zip(of_samples, better.of_samples, strict=True):
                 result[:, at] = values
+            infinite = np.flatnonzero(np.any([np.isinf(a) for a in arguments if a.ndim == 1], axis=0))
+            if infinite.size:
+                limits = _limits(compute, again, eps, *(a[..., infinite] for a in (x, *arguments)))
+                for result, limit in zip(of_samples, limits, strict=False):
+                    result[:, infinite] = limit
         return [*of_samples, *of_channels.astype(x.dtype, copy=False)]
+
+
+def _limits(
+    compute: Callable[..., _Results], again: Callable[..., _Results], eps: float, *arguments: Floats
+) -> list[Floats]:
+    """Results, in which parameters are linear, where some are infinite: infinite too, with the sign of their terms."""
+    signs = [a if a.ndim == 2 else np.where(np.isinf(a), np.sign(a), 0.0) for a in arguments]
+    return [np.inf * limit for limit in _in_range(compute, again, eps, *signs)]
 
 
 # --- the formulas ----------------------------------------------------------------------------------------------
@@ -236,6 +249,8 @@ def _forward_again(eps: float, x: Doubles, gamma: Doubles, beta: Doubles) -> _Re
     x, added, of_x, _, of_xhat = _in_own_units(x, eps)
     unit = np.maximum(_exponent(gamma) + of_xhat, _exponent(beta))
     found = _forward(added, x, np.ldexp(gamma, of_xhat - unit), np.ldexp(beta, -unit))
+    mean = found.of_channels[0]
+    np.copyto(mean, x.mean(axis=0), where=np.isnan(mean))  # infinite where a sample is
     return found.times([unit], [of_x, 2 * of_x])
 
 

@@ -98,7 +98,8 @@ class Panel:
                 # what does not become smaller is left by rounding, and the variance may have underflowed
                 better, size = (estimate.astype(np.float64) + offset).astype(room.dtype), np.abs(offset)
                 short = room.short(better)
-                better = np.where(np.square(better - short, dtype=np.float64) < bound, short, better)
+                near = (np.square(better - short, dtype=np.float64) < bound) & (bound < np.inf)
+                better = np.where(near, short, better)
                 off &= (size < smallest / 2) & (better != estimate)
             if not off.any():
                 break
@@ -108,7 +109,7 @@ class Panel:
             self._take_again(means, estimate, np.flatnonzero(stands_out))  # the offset is one of them
             variance = self._variance(means)
         products = means[:end]
-        self._doubt(np.abs(products) < room.tiny)
+        self._doubt(np.abs(means[:-1]) < room.tiny)
         mean = estimate.astype(np.float64) + offset
         return Moments(mean, offset, variance, means[end + 1 : -1], products)
 
@@ -152,14 +153,23 @@ class Panel:
         means[-len(again) :, channels] = again[:, channels] if every else again
 
     def _doubt(self, tiny: NDArray[np.bool_]) -> None:
-        """Means of products that are tiny are in doubt, but not where one of the two arrays is zero throughout."""
-        for pair, channels in zip(self.pairs, tiny, strict=True):
-            for number in pair if channels.any() else ():
+        """Tiny means are in doubt: those of products where neither array is zero throughout, and of tiny arrays."""
+        largest: dict[int, Doubles] = {}
+
+        def size(number: int) -> Doubles:
+            if number not in largest:
                 ends = [end(axis=0) for block in self.arrays[number] for end in (block.min, block.max)]
-                channels = channels & np.any(
-                    [end.reshape(-1, self.width).any(axis=0) for end in ends], axis=0
-                )
+                sizes = [np.abs(end).reshape(-1, self.width).max(axis=0) for end in ends]
+                largest[number] = np.max(sizes, axis=0).astype(np.float64)
+            return largest[number]
+
+        for pair, channels in zip(self.pairs, tiny, strict=False):
+            for number in pair if channels.any() else ():
+                channels = channels & (size(number) > 0)
             self.doubtful |= channels
+        for number, channels in enumerate(tiny[len(self.pairs) + 1 :], 1):
+            if channels.any():
+                self.doubtful |= channels & (size(number) > 0) & (size(number) < self.room.tiny)
 
     def combine(self, result: int, constant: Doubles, *terms: tuple[int, Doubles]) -> None:
         """Write a constant plus arrays times factors, one for each channel, into a result.

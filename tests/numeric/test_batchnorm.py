@@ -294,6 +294,47 @@ def test_a_constant_channel_may_be_large(constant: float, m: int) -> None:
     assert (mean, variance) == (pytest.approx(constant), 0)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("m", [2, 3, 40, 300])
+def test_a_constant_channel_may_have_any_size(m: int, dtype: type) -> None:
+    limits = np.finfo(dtype)
+    sizes = np.linspace(np.log2(limits.smallest_subnormal), np.log2(limits.max), 20_000, endpoint=False)
+    x = np.broadcast_to(np.exp2(sizes).astype(dtype), (m, sizes.size))
+    g = np.broadcast_to(np.eye(m, 1, dtype=dtype), x.shape)
+    assert not forward(x, 1.0, 0.0, 1e-5).variance.any()
+    alone, first = backward(np.ones(m), g[:, 0], 1.0, 1e-5), backward(x, g, 1.0, 1e-5)
+    np.testing.assert_allclose(
+        first.grad_input, np.broadcast_to(alone.grad_input[:, None], x.shape), rtol=1e-6
+    )
+    assert not first.grad_gamma.any()
+
+
+def test_subnormal_upstream_gradients_of_a_constant_channel_keep_their_digits() -> None:
+    least = np.finfo(float).smallest_subnormal
+    found = backward(np.ones(1000), np.repeat([least, 0.0], [499, 501]), 1.0, 1e-5)
+    assert found.grad_beta == 499 * least
+    found = backward(np.ones(3), np.array([2 * least, 0.0, 0.0]), 2.0**200, 1e-60)
+    expected = 2.0**200 * 1e30 * least * (np.array([6.0, 0.0, 0.0]) - 2) / 3
+    np.testing.assert_allclose(found.grad_input, expected, rtol=4 * np.finfo(float).eps)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_limits_of_infinite_parameters(dtype: type) -> None:
+    x, g = np.array([1.0, 2.0, 4.0], dtype), np.array([1.0, 0.0, 0.0], dtype)
+    assert forward(x, np.inf, 1.0, 1e-5).y.tolist() == [-np.inf, -np.inf, np.inf]
+    assert forward(x, -np.inf, 1.0, 1e-5).y.tolist() == [np.inf, np.inf, -np.inf]
+    assert forward(x, 2.0, -np.inf, 1e-5).y.tolist() == [-np.inf] * 3
+    assert forward(np.array([1.0, np.inf], dtype), 1.0, 0.0, 1e-5).mean == np.inf
+    one, infinite = (backward(x, g, gamma, 1e-5) for gamma in (1.0, np.inf))
+    assert (infinite.grad_input == one.grad_input * np.inf).all()
+    assert infinite.grad_gamma == one.grad_gamma
+    one, infinite = (double_backward(x, g, gamma, 1e-5, x**2, 3.0, -np.inf) for gamma in (1.0, np.inf))
+    assert (one.grad_g == -np.inf).all()
+    second = double_backward(x, g, 1.0, 1e-5, x**2)
+    assert (infinite.grad_input == second.grad_input * np.inf).all()
+    assert infinite.grad_gamma == one.grad_gamma == second.grad_gamma
+
+
 def test_the_reciprocal_of_a_small_eps_does_not_meet_a_covariance_of_zero() -> None:
     found = backward(np.full(3, 0.1), np.array([1.0, 2.0, 6.0]), 1.0, 1e-309)
     np.testing.assert_allclose(found.grad_input * 1e-309**0.5, [-2.0, -1.0, 3.0], rtol=1e-6)
@@ -400,6 +441,7 @@ X = np.arange(6.0).reshape(3, 2)
         (lambda: double_backward(X, X, 1.0, 0.1, X, v_beta=[1.0]), r"v_beta must be a scalar or have shape"),
         (lambda: inference(X, 0.0, -1.0, 1.0, 0.0, 2.0), "variance must be non-negative, .* got -1.0"),
         (lambda: inference(X, 0.0, 0.0, 1.0, 0.0, 0.0), "positive when eps is 0, got 0.0"),
+        (lambda: inference(X, 0.0, [4.0, -1.0], 1.0, 0.0, 2.0), "variance must be non-negative, .* got -1.0"),
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused_by_name(call: Any, message: str) -> None:

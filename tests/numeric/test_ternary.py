@@ -35,12 +35,23 @@ def test_special_values() -> None:
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("law", LAWS)
-def test_no_weight_survives_an_infinite_threshold(law: str, dtype: type[np.floating[Any]]) -> None:
-    delta = dtype(np.inf)
-    found = [f(delta, dtype(2), law) for f in (ternary.p_plus, ternary.p_zero, ternary.variance)]
+@pytest.mark.parametrize("sigma", [[2.0], [2.0, 3.0], [1e-37, 2.0]])
+def test_no_weight_survives_an_infinite_threshold(
+    law: str, sigma: list[float], dtype: type[np.floating[Any]]
+) -> None:
+    delta, spread = np.full(len(sigma), np.inf, dtype), np.array(sigma, dtype)
+    found = [f(delta, spread, law)[0] for f in (ternary.p_plus, ternary.p_zero, ternary.variance)]
     assert found == [0, 1, 0]
-    scale = ternary.optimal_scale(delta, dtype(2), law)
+    scale = ternary.optimal_scale(delta, spread, law)[0]
     assert np.isnan(scale) if law == "uniform" else scale == np.inf
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_no_weight_survives_a_threshold_whose_ratio_overflows(law: str) -> None:
+    delta, sigma = np.array([1e308, 1.0]), np.array([1e-300, 1.0])
+    assert ternary.p_plus(delta, sigma, law)[0] == ternary.variance(delta, sigma, law)[0] == 0
+    scale = ternary.optimal_scale(delta, sigma, law)[0]
+    assert np.isnan(scale) if law == "uniform" else scale == 1e308
 
 
 def test_uniform_weights_next_to_the_end_of_the_support() -> None:

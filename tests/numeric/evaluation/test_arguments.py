@@ -63,6 +63,12 @@ def test_a_mask_is_not_lost_in_silence() -> None:
             call()
 
 
+def test_dimensions_that_numpy_does_not_iterate_over_are_refused_by_name() -> None:
+    assert relu.mean(np.zeros((1,) * 32)).ndim == 32
+    with pytest.raises(ValueError, match="mu must have at most 32 dimensions, got 33"):
+        relu.mean(np.zeros((1,) * 33))
+
+
 def test_numbers_too_large_for_a_message_are_refused_by_name() -> None:
     shown = "got an int of more digits than Python prints"
     with pytest.raises(ValueError, match=f"^mu must be real numbers in the range of float64, {shown}"):
