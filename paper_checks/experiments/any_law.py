@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from numeric.experiments import logistic
 from numeric.experiments.uniform_levels import LevelDraws, variance, variance_of_logistic_weights
 from numeric.sampling.estimates import Estimate, Moments
@@ -54,14 +56,19 @@ def _uniform_levels() -> Sampled:
 
 
 def _by_quadrature() -> Experiment:
-    """All of it by integrals of the density."""
+    """All of it by integrals of the density, for thresholds and levels that are drawn."""
 
     def run(seed: int, stream: int) -> list[Measurement]:
-        ternary = logistic.by_quadrature(_DELTA)
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,)))
         return [
-            *[_measurement(f"ternary.{name}", {"delta": _DELTA}, value) for name, value in ternary.items()],
             *[
-                _measurement(_LEVELS, {"c": _LARGEST, "b": b}, variance_of_logistic_weights(_LARGEST, b))
+                _measurement(f"ternary.{name}", {"delta": delta}, value)
+                for delta in rng.uniform(0.2, 3.0, 2).tolist()
+                for name, value in logistic.by_quadrature(delta).items()
+            ],
+            *[
+                _measurement(_LEVELS, {"c": largest, "b": b}, variance_of_logistic_weights(largest, b))
+                for largest in rng.uniform(0.8, 3.5, 2).tolist()
                 for b in (1, *_BITS)
             ],
         ]

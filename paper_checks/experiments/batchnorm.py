@@ -60,11 +60,15 @@ def _batchnorm(m: int, eps: float) -> Experiment:
 
         return [
             *[measurement(name, value) for name, value in whole.items()],
-            *[measurement(name, values[i - 1], i=i) for name, values in per_sample.items() for i in (1, m)],
+            *[
+                measurement(name, values[i - 1], i=i)
+                for name, values in per_sample.items()
+                for i in (1, m // 2, m)
+            ],
             *[
                 measurement(name, matrix[i - 1, j - 1], i=i, j=j)
                 for name, matrix in per_pair.items()
-                for i, j in ((2, m), (1, 1))
+                for i, j in ((2, m), (m, m // 2), (1, 1), (m - 1, m - 1))
             ],
         ]
 
@@ -84,7 +88,7 @@ def _inference() -> Experiment:
     def run(seed: int, stream: int) -> list[Measurement]:
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,)))
         out = []
-        for _ in range(3):
+        for _ in range(8):
             x, mu, gamma, beta = (float(v) for v in rng.standard_normal(4))
             v, eps = (float(v) for v in rng.uniform(0.1, 2.0, 2))
             mean, variance = np.clongdouble(mu), np.clongdouble(v)
@@ -105,12 +109,16 @@ def _running_variance(m: int, sigma: float) -> Sampled:
     return Sampled((name,), batchnorm.BatchDraws(m, 0.3, sigma), measurements)
 
 
-def _running_variance_by_cubature(m: int, sigma: float) -> Experiment:
+def _running_variance_by_cubature(m: int) -> Experiment:
     """A rule that is exact for a quadratic statistic of a batch."""
     name = "batchnorm.running_variance"
 
     def run(seed: int, stream: int) -> list[Measurement]:
-        return [Measurement(name, {"sigma": sigma}, batchnorm.running_variance(m, 0.3, sigma))]
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,)))
+        return [
+            Measurement(name, {"sigma": sigma}, batchnorm.running_variance(m, mu, sigma))
+            for mu, sigma in rng.uniform(0.3, 2.0, (2, 2)).tolist()
+        ]
 
     return Experiment((name,), run)
 
@@ -130,11 +138,12 @@ def experiments() -> tuple[AnyExperiment, ...]:
     """Those of this subject."""
     return (
         _batchnorm(5, 0.0),
+        _batchnorm(7, 0.0),
         _batchnorm(32, 1e-5),
         _batchnorm(8, 0.5),
         _batchnorm(6, 4.0),  # eps larger than any variance of the batch
         _inference(),
         _running_variance(8, 1.1),
         _grad_gain((0.3, -1.2, 0.7, 2.0, -0.1, 0.9), 1.3, 0.4),
-        _running_variance_by_cubature(32, 1.1),
+        _running_variance_by_cubature(32),
     )

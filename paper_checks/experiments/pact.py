@@ -16,7 +16,7 @@ def _pact(bits: int) -> Experiment:
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,)))
         out = []
         steps = 2**bits - 1
-        shares = [share + 0.01 * rng.uniform() for share in (-0.4, 0.1, 0.37, 0.62, 0.93, 1.7)]
+        shares = [share + 0.01 * rng.uniform() for share in (-1.6, -0.4, 0.1, 0.37, 0.62, 0.93, 1.7)]
         shares += [(k + 0.5 + d) / steps for k in {0, steps // 2, steps - 1} for d in (-1e-6, 1e-6)]
         places = [(share * alpha, alpha) for share in shares for alpha in [float(rng.uniform(0.5, 3.0))]]
         drawn = len(places)

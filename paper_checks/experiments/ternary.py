@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
+import numpy as np
+
 from numeric.experiments import ternary, ternary_error, ternary_threshold, weight_integrals
 from numeric.instruments.bounded import Bounded
 from numeric.sampling.estimates import Moments
@@ -85,20 +87,21 @@ def _least_squares(distribution: str, sigma: float, delta: float) -> Sampled:
     return Sampled(tuple(name for name, _ in tested), draws, measurements)
 
 
-def _integrals(distribution: str, sigma: float, delta: float, s: float) -> Experiment:
-    """Integrals over the density with a bound; sign weights are those with the threshold 0."""
-    scale = _scale_symbol(distribution, sigma)
-    at = {**scale, "delta": delta}
-    shares = ("p_plus", "p_zero", "variance")
+def _integrals(distribution: str) -> Experiment:
+    """Integrals over the density with a bound, where chance has it; sign weights are those with the threshold 0."""
+    prefix, shares = f"ternary.{distribution}", ("p_plus", "p_zero", "variance")
 
-    def run(seed: int, stream: int) -> list[Measurement]:
+    def at_one_place(sigma: float, delta: float, s: float, t: float) -> list[Measurement]:
+        scale = _scale_symbol(distribution, sigma)
+        at = {**scale, "delta": delta}
         found = weight_integrals.ternary_quantities(distribution, sigma, delta, s)
-        at_ratio = weight_integrals.ternary_at_ratio(distribution, sigma, 0.7)
+        at_ratio = weight_integrals.ternary_at_ratio(distribution, sigma, t)
+        at_0_7 = weight_integrals.ternary_at_ratio(distribution, sigma, 0.7)
         signs = weight_integrals.ternary_quantities(distribution, sigma, 0.0)
         values: list[tuple[str, Values, Bounded]] = [
             *[(name, at, found[name]) for name in shares],
-            *[(f"{name}_at_ratio", {**scale, "t": 0.7}, at_ratio[name]) for name in shares[1:]],
-            *[(f"{name}_at_0_7", scale, at_ratio[name]) for name in shares[1:]],
+            *[(f"{name}_at_ratio", {**scale, "t": t}, at_ratio[name]) for name in shares[1:]],
+            *[(f"{name}_at_0_7", scale, at_0_7[name]) for name in shares[1:]],
             ("mean_abs", scale, found["mean_abs"]),
             ("error", {**at, "s": s}, found["error"]),
             ("optimal_scale", at, weight_integrals.best_scale(distribution, sigma, delta)),
@@ -106,7 +109,16 @@ def _integrals(distribution: str, sigma: float, delta: float, s: float) -> Exper
             ("binary_scale", scale, weight_integrals.best_scale(distribution, sigma, 0.0)),
             ("binary_error", scale, weight_integrals.least_error(distribution, sigma, 0.0)),
         ]
-        return [Measurement(f"ternary.{distribution}.{name}", point, value) for name, point, value in values]
+        return [Measurement(f"{prefix}.{name}", point, value) for name, point, value in values]
+
+    def run(seed: int, stream: int) -> list[Measurement]:
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,)))
+        out = []
+        for sign in (1, -1, 1):  # of the scale, which need not be the best one
+            sigma = float(rng.uniform(0.3, 2.0))
+            delta, s = sigma * float(rng.uniform(0.1, 1.6)), sign * sigma * float(rng.uniform(0.3, 2.0))
+            out += at_one_place(sigma, delta, s, float(rng.uniform(0.1, 1.4)))
+        return out
 
     names = [
         *shares,
@@ -115,7 +127,7 @@ def _integrals(distribution: str, sigma: float, delta: float, s: float) -> Exper
         "error",
     ]
     names += ["optimal_scale", *(f"binary_{name}" for name in ("variance", "scale", "error"))]
-    return Experiment(tuple(f"ternary.{distribution}.{name}" for name in names), run)
+    return Experiment(tuple(f"{prefix}.{name}" for name in names), run)
 
 
 def _signs(distribution: str, sigma: float) -> Sampled:
@@ -151,17 +163,15 @@ def _scale_symbol(distribution: str, sigma: float) -> Values:
     return {"K": 2 / sigma**2} if distribution == "uniform" else {"sigma": sigma}
 
 
-def _optimum(distribution: str, sigma: float) -> Experiment:
-    """The least error, by minimising the integral of the error numerically."""
-    scale = _scale_symbol(distribution, sigma)
+def _optimum(distribution: str) -> Experiment:
+    """The least error, by minimising the integral of the error numerically, for scales that are drawn."""
     prefix = f"ternary.{distribution}"
     quantities = ("optimal_threshold", "minimal_error", "threshold_condition", "optimal_scale")
     names = tuple(f"{prefix}.{name}" for name in quantities)
-    thresholds = (0.3 * sigma, 1.1 * sigma)
+    threshold, error, condition, best_scale = names
 
-    def run(seed: int, stream: int) -> list[Measurement]:
-        found = _minimised(distribution, sigma)
-        threshold, error, condition, best_scale = names
+    def of_one_scale(sigma: float, thresholds: list[float]) -> list[Measurement]:
+        scale, found = _scale_symbol(distribution, sigma), _minimised(distribution, sigma)
         return [
             Measurement(threshold, scale, found.delta, tolerance=QUADRATURE),
             Measurement(error, scale, found.error, tolerance=QUADRATURE),
@@ -185,6 +195,13 @@ def _optimum(distribution: str, sigma: float) -> Experiment:
             ],
         ]
 
+    def run(seed: int, stream: int) -> list[Measurement]:
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,)))
+        scales = rng.uniform(0.3, 2.0, 2).tolist()
+        return [
+            m for sigma in scales for m in of_one_scale(sigma, (sigma * rng.uniform(0.2, 1.2, 2)).tolist())
+        ]
+
     return Experiment(names, run)
 
 
@@ -193,10 +210,10 @@ def experiments() -> tuple[AnyExperiment, ...]:
     laws = (("uniform", 0.5), ("gaussian", 1.3), ("laplace", 0.9))
     return (
         *(_ternary(law, sigma) for law, sigma in laws),
-        *(_error(law, sigma, sigma / 2, 0.9 * sigma) for law, sigma in laws),
+        *(_error(law, sigma, 0.43 * sigma, -0.8 * sigma) for law, sigma in laws),
         *(_least_squares(law, sigma, sigma / 2) for law, sigma in laws),
         *(_signs(law, sigma) for law, sigma in laws),
         *(_threshold(law, sigma) for law, sigma in laws),
-        *(_integrals(law, sigma, sigma / 2, 0.9 * sigma) for law, sigma in laws),
-        *(_optimum(law, sigma) for law, sigma in laws),
+        *(_integrals(law) for law, _ in laws),
+        *(_optimum(law) for law, _ in laws),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from numeric.experiments.uniform_levels import LevelDraws, variance
 from numeric.experiments.weight_integrals import nearest_levels, quantised_moment
 from numeric.instruments.bounded import Bounded
@@ -22,16 +24,28 @@ def _by_draws(name: str, sigma: float, largest: float) -> Sampled:
     return Sampled((formula,), LevelDraws(name, sigma, largest, _BITS), measurements)
 
 
-def _by_quadrature(name: str, law: Law, sigma: float, largest: float) -> Experiment:
-    """Integrals over the density from threshold to threshold; also with one bit, where nothing varies."""
+def _by_quadrature(name: str, law: type[Law]) -> Experiment:
+    """Integrals over the density from threshold to threshold, for levels and scales that are drawn.
+
+    Also with one bit, where nothing varies.
+    """
     formula = f"uniform_levels.{name}.variance"
 
-    def found(bits: int) -> Bounded:
-        mean, square = (quantised_moment(law, *nearest_levels(bits, largest), k) for k in (1, 2))
+    def found(sigma: float, largest: float, bits: int) -> Bounded:
+        mean, square = (quantised_moment(law(sigma), *nearest_levels(bits, largest), k) for k in (1, 2))
         return square - mean * mean
 
     def run(seed: int, stream: int) -> list[Measurement]:
-        return [Measurement(formula, _point(name, sigma, largest, b), found(b)) for b in (1, 3, *_BITS)]
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,)))
+        out = []
+        for _ in range(2):
+            sigma = float(rng.uniform(0.3, 2.0))
+            largest = sigma * (3**0.5 if name == "uniform" else float(rng.uniform(0.8, 2.5)))
+            out += [
+                Measurement(formula, _point(name, sigma, largest, b), found(sigma, largest, b))
+                for b in (1, 3, *_BITS)
+            ]
+        return out
 
     return Experiment((formula,), run)
 
@@ -43,13 +57,10 @@ def _point(name: str, sigma: float, largest: float, bits: int) -> Values:
 
 def experiments() -> tuple[AnyExperiment, ...]:
     """Those of this subject."""
-    uniform = 0.9 / 3**0.5
-    places = (
-        ("uniform", Uniform(uniform), uniform, 0.9),
-        ("gaussian", Normal(1.3), 1.3, 2.0),
-        ("laplace", Laplace(0.8), 0.8, 1.2),
-    )
+    places = (("uniform", 0.9 / 3**0.5, 0.9), ("gaussian", 1.3, 2.0), ("laplace", 0.8, 1.2))
     return (
-        *(_by_draws(name, sigma, largest) for name, _, sigma, largest in places),
-        *(_by_quadrature(*place) for place in places),
+        *(_by_draws(*place) for place in places),
+        _by_quadrature("uniform", Uniform),
+        _by_quadrature("gaussian", Normal),
+        _by_quadrature("laplace", Laplace),
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections import defaultdict
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -75,6 +77,23 @@ def test_what_has_no_draws_is_tested_at_random_points() -> None:
     others = [e for e in experiments() if isinstance(e, Experiment) and not drawn.issuperset(e.formulas)]
     at_random = {m.formula for e in others for m in e.run(0, 0) if m.at_random}
     assert drawn | at_random == set(catalog())
+
+
+def test_no_symbol_has_one_value_only_in_what_is_measured_without_draws() -> None:
+    """A wrong formula that is right at one value, or for one ratio of two symbols, would go unnoticed."""
+    seen: dict[tuple[str, str], set[object]] = defaultdict(set)
+    for stream, experiment in enumerate(experiments()):
+        for m in experiment.run(0, stream) if isinstance(experiment, Experiment) else ():
+            values = {k: v for k, v in m.point.items() if isinstance(v, float) and v}
+            for symbol, value in m.point.items():
+                seen[m.formula, symbol].add(value)
+            for one, other in combinations(sorted(values), 2):
+                seen[m.formula, f"{one}/{other}"].add(round(values[one] / values[other], 9))
+    measured = {formula for formula, _ in seen}
+    for formula in measured:
+        symbols = sorted(map(str, catalog()[formula].closed_form.free_symbols))
+        for known in (*symbols, *(f"{one}/{other}" for one, other in combinations(symbols, 2))):
+            assert len(seen.get((formula, known), {0, 1})) > 1, (formula, known)
 
 
 def test_a_value_of_zero_is_resolved_absolutely() -> None:
