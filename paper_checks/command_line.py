@@ -39,6 +39,10 @@ class NothingToReport(Exception):
     """What was drawn is worth nothing."""
 
 
+class UnwrittenError(Exception):
+    """A file that was asked for and cannot be written: a full disk, mostly."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status.
 
@@ -68,6 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return status
     except UsageError as error:
         return _complain(str(error), 2)
+    except UnwrittenError as error:
+        return _complain(str(error), 4)
     except NothingToReport as error:
         return _complain(f"{error}; nothing is reported", 1)
     except BrokenExecutor as error:
@@ -226,7 +232,7 @@ def _publish(report: Callable[[], dict[str, Any]], path: Path | None, text: str)
         try:
             verification.write_json(report(), path)
         except OSError as error:
-            unwritten = UsageError(f"--json: {error}")
+            unwritten = UnwrittenError(f"--json: {error}")
     print(text, flush=True)
     if unwritten is not None:
         raise unwritten
@@ -264,7 +270,7 @@ def _checkpoint(path: Path | None) -> Iterator[Checkpoint | None]:
         yield None
         return
     from numeric.sampling import engine
-    from numeric.sampling.checkpoint import Checkpoint, CheckpointError
+    from numeric.sampling.checkpoint import Checkpoint, CheckpointError, UnwrittenCheckpointError
     from paper_checks.verification import version_of
 
     versions = {package: version_of(package) for package in ("normquant", "numpy", "scipy")}
@@ -277,6 +283,8 @@ def _checkpoint(path: Path | None) -> Iterator[Checkpoint | None]:
                 store.write()
             raise
         store.remove()
+    except UnwrittenCheckpointError as error:
+        raise UnwrittenError(f"--checkpoint: {error}") from None
     except CheckpointError as error:
         raise UsageError(f"--checkpoint: {error}") from None
 

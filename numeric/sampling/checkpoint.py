@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Mapping
@@ -20,12 +21,17 @@ from numeric.sampling.estimates import Moments
 from numeric.sampling.executors import Call
 
 SCHEMA = "normquant.checkpoint/2"
+_ADDRESS = re.compile(r"\bat 0x[0-9A-Fa-f]+")
 INTERVAL = 2.0
 """Seconds between two writes."""
 
 
 class CheckpointError(ValueError):
     """A checkpoint that cannot be read or written, or belongs to another run."""
+
+
+class UnwrittenCheckpointError(CheckpointError):
+    """A checkpoint that cannot be written; the file is what it was."""
 
 
 class Checkpoint:
@@ -59,7 +65,7 @@ class Checkpoint:
         Raises
         ------
         CheckpointError
-            When what the file holds is not what such a call returns.
+            When what the file holds is not what such a call returns, or nothing tells this call from others.
         """
         entry = self.entries.get(_name(call))
         if entry is None:
@@ -87,14 +93,14 @@ class Checkpoint:
 
         Raises
         ------
-        CheckpointError
+        UnwrittenCheckpointError
             When that fails; the file is then what it was.
         """
         body = {"schema": SCHEMA, "run": self.run, "entries": self.entries}
         try:
             write_aside(self.path, json.dumps(body | {"digest": _digest(body)}))
         except OSError as error:
-            raise CheckpointError(f"{self.path} cannot be written: {error}") from error
+            raise UnwrittenCheckpointError(f"{self.path} cannot be written: {error}") from error
         self.written = time.monotonic()
 
     def remove(self) -> None:
@@ -130,7 +136,13 @@ def _digest(body: Mapping[str, Any]) -> str:
 def _name(call: Call) -> str:
     """The call in words: the draws are a dataclass, which shows its parameters, of arrays every number."""
     with np.printoptions(threshold=sys.maxsize, floatmode="unique"):
-        return f"{call.function.__name__}{call.arguments!r}"
+        shown = repr(call.arguments)
+    if _ADDRESS.search(shown):  # another object may be there next time, or has been
+        raise CheckpointError(
+            f"a checkpoint must know what is drawn from its repr, got {shown}; "
+            "make it a dataclass of numbers and arrays instead of functions"
+        )
+    return call.function.__name__ + shown
 
 
 def _data(moments: Moments) -> dict[str, Any]:

@@ -182,7 +182,10 @@ class _Run:
             except StopIteration as finished:
                 self.found[key] = finished.value
                 return
-            results = [None if self.store is None else self.store.get(call) for call in following.calls]
+            results = [
+                self.store.get(call) if self.store is not None and call.cost else None
+                for call in following.calls
+            ]
             unknown = [i for i, result in enumerate(results) if result is None]
         assert results is not None
         self.results_of[key], self.missing[key] = results, len(unknown)

@@ -53,6 +53,9 @@ def test_squared_variance_needs_the_rule_of_degree_five() -> None:
         lambda x: np.maximum(x, 0).mean(axis=0),
         lambda x: x.var(axis=0) + 1e-6 * x[0] ** 4,
         lambda x: x.max(axis=0),
+        lambda x: np.maximum(x[0] - 4, 0),
+        lambda x: np.clip(x, -5, None).mean(axis=0),
+        lambda x: x[0] * x[1] + (x[2] > 6),
     ],
 )
 def test_what_is_no_such_polynomial_is_refused(statistic: Callable[[Doubles], Doubles]) -> None:

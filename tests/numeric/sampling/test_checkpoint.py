@@ -17,6 +17,7 @@ from numeric.sampling.checkpoint import Checkpoint, CheckpointError, _name, writ
 from numeric.sampling.engine import fixed
 from numeric.sampling.estimates import Moments
 from numeric.sampling.executors import Call, Status, run
+from numeric.sampling.normal import NormalDraws
 
 DRAWS = ReluDraws(((1.0, 0.3),))
 
@@ -144,6 +145,14 @@ def test_a_link_stays_a_link(interrupted: Path) -> None:
     Checkpoint(link, {"numpy": "2"}).remove()
     assert link.is_symlink()
     assert not interrupted.exists()
+
+
+def test_draws_that_show_an_address_are_refused(tmp_path: Path) -> None:
+    """Two functions can have one address, one after the other, and one function has another in the next process."""
+    draws = NormalDraws(1, lambda z: z[0])
+    store = Checkpoint(tmp_path / "draws.json", {})
+    with pytest.raises(CheckpointError, match=r"must know what is drawn from its repr, got .*NormalDraws"):
+        run({0: fixed(draws, 10**6, seed=0, stream=0)}, store=store)
 
 
 def test_long_arrays_among_the_parameters_tell_calls_apart() -> None:
