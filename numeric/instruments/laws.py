@@ -15,6 +15,9 @@ DROP = 45.0
 """Of the exponent, from where a piece of an integral begins to where it is cut."""
 
 
+_MODERATE = 1e50
+
+
 @dataclass(frozen=True)
 class Law:
     """A symmetric law with mean zero; its density is ``constant * exp(exponent(x))``.
@@ -22,7 +25,7 @@ class Law:
     Attributes
     ----------
     sigma
-        Standard deviation, positive.
+        Standard deviation, from 1e-50 to 1e50: fourth powers neither over- nor underflow.
     """
 
     sigma: float = 1.0
@@ -31,8 +34,8 @@ class Law:
     """Where the density is not analytic, or an integral is worth dividing."""
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.sigma) and self.sigma > 0):
-            raise ValueError(f"sigma must be positive and finite, got {self.sigma}")
+        if not 1 / _MODERATE <= self.sigma <= _MODERATE:
+            raise ValueError(f"sigma must be from {1 / _MODERATE:g} to {_MODERATE:g}, got {self.sigma}")
 
     @property
     def constant(self) -> Running:
