@@ -154,6 +154,8 @@ class Panel:
 
     def _doubt(self, tiny: NDArray[np.bool_]) -> None:
         """Tiny means are in doubt: those of products where neither array is zero throughout, and of tiny arrays."""
+        if not tiny.any():
+            return
         largest: dict[int, Doubles] = {}
 
         def size(number: int) -> Doubles:
