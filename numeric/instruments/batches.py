@@ -4,10 +4,10 @@ For a polynomial statistic a symmetric rule gives the expectation itself: of deg
 ``+-sqrt(m) e_i``, of degree 5 with 2m^2 + 1 points. That the rule integrates all polynomials of its degree is proved by
 the moment conditions from which its weights are solved, exactly, in rational numbers. That the statistic is such a
 polynomial is for the caller to know, and *checked*: its differences of the next order vanish to rounding along random
-lines, some of which reach a hundred standard deviations out, where clips and steps have no effect on the draws that one
-would make. A function whose restriction to every line is a polynomial of degree d is one; finitely many lines leave
-room for others, and of those the bound is wrong. The rounding inside the statistic is estimated with a margin, from its
-size and from those differences.
+lines, some of which reach a hundred standard deviations out: a clip or a step may lie where draws hardly come. A
+function whose restriction to every line is a polynomial of degree d is one; finitely many lines leave room for others,
+and of those the bound is wrong. The rounding inside the statistic is estimated with a margin, from its size and from
+those differences.
 
 For other statistics plain draws remain, sharpened by controls: polynomial statistics whose expectations are known.
 Randomised quasi-Monte Carlo (:mod:`numeric.instruments.nets`) has an error bound for bounded statistics, with a term of

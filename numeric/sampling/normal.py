@@ -30,7 +30,8 @@ class NormalDraws(StandardNormalDraws):
         How many numbers they are statistics of.
     function
         Takes n draws, shape (dimension, n), which are read-only, and returns the statistic of each, shape (n,), or
-        several, shape (statistics, n). For draws in several processes it has to be importable.
+        several, shape (statistics, n). For draws in several processes it has to be importable. It does not tell by
+        its repr what it computes: a checkpoint refuses such draws.
     statistics
         How many there are.
 
