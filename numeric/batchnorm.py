@@ -39,8 +39,8 @@ deviation, if the first 256 samples (float32: 128) are unlike the others: what i
 digits where g or v are large only where xhat is nearly 0. Then 63 and 11 ulp were found in the second gradient in x,
 and in grad_gamma any number: a small part of an ulp of ``m <|g|>``, which is far larger there than the unit.
 
-nan and infinities stay in their channel; infinite parameters give the infinite limits. A channel that is constant has ``xhat = 0``; if also ``eps = 0``,
-then ``s`` counts as 0, as in PyTorch's ``native_batch_norm``.
+nan and infinities stay in their channel; infinite parameters give the infinite limits. A channel that is constant has
+``xhat = 0``; if also ``eps = 0``, then ``s`` counts as 0, as in PyTorch's ``native_batch_norm``.
 """
 
 from __future__ import annotations
