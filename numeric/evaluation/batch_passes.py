@@ -122,7 +122,8 @@ def _in_range(
             if infinite.size:
                 limits = _limits(compute, again, eps, *(a[..., infinite] for a in (x, *arguments)))
                 for result, limit in zip(of_samples, limits, strict=False):
-                    result[:, infinite] = limit
+                    found = result[:, infinite]  # finite where that parameter is no factor
+                    result[:, infinite] = np.where(np.isnan(found), limit, found)
         return [*of_samples, *of_channels.astype(x.dtype, copy=False)]
 
 

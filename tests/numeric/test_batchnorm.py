@@ -330,6 +330,7 @@ def test_limits_of_infinite_parameters(dtype: type) -> None:
     assert infinite.grad_gamma == one.grad_gamma
     one, infinite = (double_backward(x, g, gamma, 1e-5, x**2, 3.0, -np.inf) for gamma in (1.0, np.inf))
     assert (one.grad_g == -np.inf).all()
+    assert (one.grad_input == double_backward(x, g, 1.0, 1e-5, x**2, 3.0).grad_input).all()
     second = double_backward(x, g, 1.0, 1e-5, x**2)
     assert (infinite.grad_input == second.grad_input * np.inf).all()
     assert infinite.grad_gamma == one.grad_gamma == second.grad_gamma
