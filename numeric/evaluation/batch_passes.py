@@ -118,7 +118,7 @@ def _in_range(
             of_channels[:, at] = better.of_channels
             for result, values in zip(of_samples, better.of_samples, strict=True):
                 result[:, at] = values
-            infinite = np.flatnonzero(np.any([np.isinf(a) for a in arguments if a.ndim == 1], axis=0))
+            infinite = np.flatnonzero(sum(np.isinf(a).astype(int) for a in arguments if a.ndim == 1) == 1)
             if infinite.size:
                 limits = _limits(compute, again, eps, *(a[..., infinite] for a in (x, *arguments)))
                 for result, limit in zip(of_samples, limits, strict=False):
@@ -130,7 +130,7 @@ def _in_range(
 def _limits(
     compute: Callable[..., _Results], again: Callable[..., _Results], eps: float, *arguments: Floats
 ) -> list[Floats]:
-    """Results, in which parameters are linear, where some are infinite: infinite too, with the sign of their terms."""
+    """Results, in which parameters are linear, where one is infinite: infinite too, with the sign of its term."""
     signs = [a if a.ndim == 2 else np.where(np.isinf(a), np.sign(a), 0.0) for a in arguments]
     return [np.inf * limit for limit in _in_range(compute, again, eps, *signs)]
 

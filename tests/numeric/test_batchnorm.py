@@ -324,13 +324,15 @@ def test_limits_of_infinite_parameters(dtype: type) -> None:
     assert forward(x, np.inf, 1.0, 1e-5).y.tolist() == [-np.inf, -np.inf, np.inf]
     assert forward(x, -np.inf, 1.0, 1e-5).y.tolist() == [np.inf, np.inf, -np.inf]
     assert forward(x, 2.0, -np.inf, 1e-5).y.tolist() == [-np.inf] * 3
+    assert np.isnan(forward(x, np.inf, -np.inf, 1e-5).y[2])  # no limit
     assert forward(np.array([1.0, np.inf], dtype), 1.0, 0.0, 1e-5).mean == np.inf
     one, infinite = (backward(x, g, gamma, 1e-5) for gamma in (1.0, np.inf))
     assert (infinite.grad_input == one.grad_input * np.inf).all()
     assert infinite.grad_gamma == one.grad_gamma
-    one, infinite = (double_backward(x, g, gamma, 1e-5, x**2, 3.0, -np.inf) for gamma in (1.0, np.inf))
+    one = double_backward(x, g, 1.0, 1e-5, x**2, 3.0, -np.inf)
     assert (one.grad_g == -np.inf).all()
     assert (one.grad_input == double_backward(x, g, 1.0, 1e-5, x**2, 3.0).grad_input).all()
+    infinite = double_backward(x, g, np.inf, 1e-5, x**2, 3.0)
     second = double_backward(x, g, 1.0, 1e-5, x**2)
     assert (infinite.grad_input == second.grad_input * np.inf).all()
     assert infinite.grad_gamma == one.grad_gamma == second.grad_gamma
