@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from numeric.experiments import logistic
 from numeric.experiments.uniform_levels import LevelDraws, variance, variance_of_logistic_weights
 from numeric.sampling.estimates import Estimate, Moments
@@ -14,6 +12,7 @@ from paper_checks.experiments.measurement import (
     Measurement,
     Sampled,
     Values,
+    generator_of_points,
 )
 
 _DELTA = 0.7
@@ -21,7 +20,9 @@ _LARGEST, _BITS = 2.5, (2, 4)
 _LEVELS = "uniform_levels.variance"
 
 
-def _measurement(formula: str, point: Values, found: Estimate | float) -> Measurement:
+def _measurement(
+    formula: str, point: Values, found: Estimate | float, *, at_random: bool = False
+) -> Measurement:
     return Measurement(
         formula,
         point,
@@ -29,6 +30,7 @@ def _measurement(formula: str, point: Values, found: Estimate | float) -> Measur
         tolerance=QUADRATURE,
         distribution=logistic.distribution,
         expected_zero=formula == "ternary.mean",
+        at_random=at_random,
     )
 
 
@@ -59,15 +61,17 @@ def _by_quadrature() -> Experiment:
     """All of it by integrals of the density, for thresholds and levels that are drawn."""
 
     def run(seed: int, stream: int) -> list[Measurement]:
-        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,)))
+        rng = generator_of_points(seed, stream)
         return [
             *[
-                _measurement(f"ternary.{name}", {"delta": delta}, value)
+                _measurement(f"ternary.{name}", {"delta": delta}, value, at_random=True)
                 for delta in rng.uniform(0.2, 3.0, 2).tolist()
                 for name, value in logistic.by_quadrature(delta).items()
             ],
             *[
-                _measurement(_LEVELS, {"c": largest, "b": b}, variance_of_logistic_weights(largest, b))
+                _measurement(
+                    _LEVELS, {"c": largest, "b": b}, variance_of_logistic_weights(largest, b), at_random=True
+                )
                 for largest in rng.uniform(0.8, 3.5, 2).tolist()
                 for b in (1, *_BITS)
             ],

@@ -9,7 +9,13 @@ import numpy as np
 from numeric.arrays import Doubles
 from numeric.experiments import batchnorm
 from numeric.sampling.estimates import Moments
-from paper_checks.experiments.measurement import AnyExperiment, Experiment, Measurement, Sampled
+from paper_checks.experiments.measurement import (
+    AnyExperiment,
+    Experiment,
+    Measurement,
+    Sampled,
+    generator_of_points,
+)
 
 _FEW = 8
 """Samples of a batch for which closed forms are evaluated so soon that more of their entries can be looked at."""
@@ -23,7 +29,7 @@ def _batchnorm(m: int, eps: float) -> Experiment:
         samples, entries = samples[1:2], entries[1:3]
 
     def run(seed: int, stream: int) -> list[Measurement]:
-        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,)))
+        rng = generator_of_points(seed, stream)
         x, g = rng.standard_normal(m), rng.standard_normal(m)
         gamma, beta = (float(v) for v in rng.standard_normal(2))
         v = rng.standard_normal(m)
@@ -89,7 +95,7 @@ def _inference() -> Experiment:
     name = "batchnorm.inference"
 
     def run(seed: int, stream: int) -> list[Measurement]:
-        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,)))
+        rng = generator_of_points(seed, stream)
         out = []
         for _ in range(8):
             x, mu, gamma, beta = (float(v) for v in rng.standard_normal(4))
@@ -117,9 +123,9 @@ def _running_variance_by_cubature(m: int) -> Experiment:
     name = "batchnorm.running_variance"
 
     def run(seed: int, stream: int) -> list[Measurement]:
-        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,)))
+        rng = generator_of_points(seed, stream)
         return [
-            Measurement(name, {"sigma": sigma}, batchnorm.running_variance(m, mu, sigma))
+            Measurement(name, {"sigma": sigma}, batchnorm.running_variance(m, mu, sigma), at_random=True)
             for mu, sigma in rng.uniform(0.3, 2.0, (2, 2)).tolist()
         ]
 

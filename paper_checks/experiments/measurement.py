@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from numeric.instruments.bounded import Bounded
 from numeric.sampling.engine import Draws, Together
 from numeric.sampling.estimates import Estimate, Moments
@@ -22,6 +24,11 @@ QUADRATURE = 1e-10
 """Relative error that minima, differences and limits of quadratures are trusted to."""
 
 Values = Mapping[str, object]
+
+
+def generator_of_points(seed: int, stream: int) -> np.random.Generator:
+    """What draws the points of an experiment, whose number is that of the stream."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,)))
 
 
 @dataclass(frozen=True)

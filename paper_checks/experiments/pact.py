@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from numeric.experiments import pact
-from paper_checks.experiments.measurement import Experiment, Measurement
+from paper_checks.experiments.measurement import Experiment, Measurement, generator_of_points
 
 
 def _pact(bits: int) -> Experiment:
@@ -13,7 +13,7 @@ def _pact(bits: int) -> Experiment:
     names = ("clip", "quantised", "grad_alpha", "grad_input", "grad_alpha_original", "gradient_difference")
 
     def run(seed: int, stream: int) -> list[Measurement]:
-        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,)))
+        rng = generator_of_points(seed, stream)
         out = []
         steps = 2**bits - 1
         shares = [share + 0.01 * rng.uniform() for share in (-1.6, -0.4, 0.1, 0.37, 0.62, 0.93, 1.7)]
@@ -60,7 +60,7 @@ def _pact_kinks(bits: int) -> Experiment:
     ]
 
     def run(seed: int, stream: int) -> list[Measurement]:
-        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,)))
+        rng = generator_of_points(seed, stream)
         alpha = float(rng.uniform(0.5, 3.0))
         point = {"alpha": alpha, "b": bits}
         out = []

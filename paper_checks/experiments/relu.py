@@ -8,7 +8,13 @@ import numpy as np
 
 from numeric.experiments import relu, relu_integrals
 from numeric.sampling.estimates import Moments
-from paper_checks.experiments.measurement import AnyExperiment, Experiment, Measurement, Sampled
+from paper_checks.experiments.measurement import (
+    AnyExperiment,
+    Experiment,
+    Measurement,
+    Sampled,
+    generator_of_points,
+)
 
 _IN_A = ("moment0", "mean", "second_moment", "variance", "ratio", "ratio_variance")
 _IN_GAMMA_AND_BETA = (
@@ -84,7 +90,7 @@ def _relu_of_a_constant() -> Experiment:
     names = ("relu.mean_at_zero_scale", "relu.gate_at_zero_scale")
 
     def run(seed: int, stream: int) -> list[Measurement]:
-        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,)))
+        rng = generator_of_points(seed, stream)
         out = []
         for beta in (*rng.uniform(0.1, 2.0, 2).tolist(), *rng.uniform(-2.0, -0.1, 2).tolist(), 0.0):
             y = 0.0 * rng.standard_normal(64) + beta

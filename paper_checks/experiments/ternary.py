@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 
-import numpy as np
-
 from numeric.experiments import ternary, ternary_error, ternary_threshold, weight_integrals
 from numeric.instruments.bounded import Bounded
 from numeric.sampling.estimates import Moments
@@ -16,6 +14,7 @@ from paper_checks.experiments.measurement import (
     Measurement,
     Sampled,
     Values,
+    generator_of_points,
 )
 
 _minimised = cache(ternary_error.minimise_error)
@@ -109,10 +108,12 @@ def _integrals(distribution: str) -> Experiment:
             ("binary_scale", scale, weight_integrals.best_scale(distribution, sigma, 0.0)),
             ("binary_error", scale, weight_integrals.least_error(distribution, sigma, 0.0)),
         ]
-        return [Measurement(f"{prefix}.{name}", point, value) for name, point, value in values]
+        return [
+            Measurement(f"{prefix}.{name}", point, value, at_random=True) for name, point, value in values
+        ]
 
     def run(seed: int, stream: int) -> list[Measurement]:
-        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,)))
+        rng = generator_of_points(seed, stream)
         out = []
         for sign in (1, -1, 1):  # of the scale, which need not be the best one
             sigma = float(rng.uniform(0.3, 2.0))
@@ -173,14 +174,15 @@ def _optimum(distribution: str) -> Experiment:
     def of_one_scale(sigma: float, thresholds: list[float]) -> list[Measurement]:
         scale, found = _scale_symbol(distribution, sigma), _minimised(distribution, sigma)
         return [
-            Measurement(threshold, scale, found.delta, tolerance=QUADRATURE),
-            Measurement(error, scale, found.error, tolerance=QUADRATURE),
+            Measurement(threshold, scale, found.delta, tolerance=QUADRATURE, at_random=True),
+            Measurement(error, scale, found.error, tolerance=QUADRATURE, at_random=True),
             *[
                 Measurement(
                     best_scale,
                     {**scale, "delta": delta},
                     ternary_error.best_scale(distribution, sigma, delta),
                     tolerance=QUADRATURE,
+                    at_random=True,
                 )
                 for delta in thresholds
             ],
@@ -190,13 +192,14 @@ def _optimum(distribution: str) -> Experiment:
                     {**scale, "delta": delta},
                     ternary_error.slope_of_least_error(distribution, sigma, delta),
                     tolerance=QUADRATURE,
+                    at_random=True,
                 )
                 for delta in thresholds
             ],
         ]
 
     def run(seed: int, stream: int) -> list[Measurement]:
-        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,)))
+        rng = generator_of_points(seed, stream)
         scales = rng.uniform(0.3, 2.0, 2).tolist()
         return [
             m for sigma in scales for m in of_one_scale(sigma, (sigma * rng.uniform(0.2, 1.2, 2)).tolist())

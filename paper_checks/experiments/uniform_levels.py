@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from numeric.experiments.uniform_levels import LevelDraws, variance
 from numeric.experiments.weight_integrals import nearest_levels, quantised_moment
 from numeric.instruments.bounded import Bounded
 from numeric.instruments.laws import Laplace, Law, Normal, Uniform
 from numeric.sampling.estimates import Moments
-from paper_checks.experiments.measurement import AnyExperiment, Experiment, Measurement, Sampled, Values
+from paper_checks.experiments.measurement import (
+    AnyExperiment,
+    Experiment,
+    Measurement,
+    Sampled,
+    Values,
+    generator_of_points,
+)
 
 _BITS = (2, 4)
 
@@ -36,13 +41,15 @@ def _by_quadrature(name: str, law: type[Law]) -> Experiment:
         return square - mean * mean
 
     def run(seed: int, stream: int) -> list[Measurement]:
-        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,)))
+        rng = generator_of_points(seed, stream)
         out = []
         for _ in range(2):
             sigma = float(rng.uniform(0.3, 2.0))
             largest = sigma * (3**0.5 if name == "uniform" else float(rng.uniform(0.8, 2.5)))
             out += [
-                Measurement(formula, _point(name, sigma, largest, b), found(sigma, largest, b))
+                Measurement(
+                    formula, _point(name, sigma, largest, b), found(sigma, largest, b), at_random=True
+                )
                 for b in (1, 3, *_BITS)
             ]
         return out
