@@ -261,7 +261,7 @@ def _batches(at_least: int = 2, **arrays: ArrayLike) -> tuple[tuple[int, ...], l
         if np.shape(array) != shape:
             raise ValueError(f"{name} must have the shape of x, {shape}, got {np.shape(array)}")
     flat = (shape[0], shape[1] if len(shape) == 2 else 1)
-    return shape, [np.ascontiguousarray(array).reshape(flat) for array in in_one_type([*given.values()])]
+    return shape, [np.ascontiguousarray(array).reshape(flat) for array in in_one_type(given)]
 
 
 def _per_channel(batch: Floats, **parameters: ArrayLike) -> list[Doubles]:

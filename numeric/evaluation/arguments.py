@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from numeric.arrays import Floats
+from numeric.arrays import Doubles, Floats
 
 _SHOWN = 80  # characters of a value in a message
 _DIMENSIONS = 32  # of what NumPy iterates over; arrays may have twice as many
@@ -22,15 +23,15 @@ def real_arrays(**arguments: Any) -> list[Floats]:
     Raises
     ------
     ValueError
-        When one is not real, or has too many dimensions, or their shapes do not fit.
+        When one is not real, or beyond the range of that type, or has too many dimensions, or their shapes do not fit.
 
     Examples
     --------
     >>> [x.dtype.name for x in real_arrays(mu=np.float32(1), sigma=2.0)]
     ['float32', 'float32']
     """
-    kept = [real(name, value) for name, value in arguments.items()]
-    shapes = [np.shape(value) for value in kept]
+    kept = {name: real(name, value) for name, value in arguments.items()}
+    shapes = [np.shape(value) for value in kept.values()]
     for name, shape in zip(arguments, shapes, strict=True):
         if len(shape) > _DIMENSIONS:
             raise ValueError(f"{name} must have at most {_DIMENSIONS} dimensions, got {len(shape)}")
@@ -42,38 +43,68 @@ def real_arrays(**arguments: Any) -> list[Floats]:
     return in_one_type(kept)
 
 
-def in_one_type(values: Sequence[NDArray[Any] | float]) -> list[Floats]:
+def in_one_type(values: Mapping[str, NDArray[Any] | float]) -> list[Floats]:
     """Arrays of one type: float32 where NumPy would compute in float32 or float16, else float64.
 
-    Numbers of Python take the type of the arrays that they meet, as in NumPy.
+    Numbers of Python take the type of the arrays that they meet, as in NumPy, if it can hold them.
     """
-    found = np.result_type(*values)
+    found = np.result_type(*values.values())
     dtype = np.float32 if found.kind == "f" and found.itemsize <= 4 else np.float64
     with np.errstate(all="ignore"):
-        return [np.asarray(value).astype(dtype, copy=False) for value in values]
+        arrays: list[Floats] = [np.asarray(value).astype(dtype, copy=False) for value in values.values()]
+    for (name, value), array in zip(values.items(), arrays, strict=True):
+        if isinstance(value, float) and math.isfinite(value) and not np.isfinite(array):
+            raise ValueError(f"{name} must be in the range of float32, as the arrays beside it, got {value}")
+    return arrays
 
 
 def real(name: str, value: Any) -> NDArray[Any] | float:
     """A number of Python as a float, which takes on the type of arrays; anything else as an array.
+
+    Extended precision is rounded to float64.
 
     Raises
     ------
     ValueError
         When it is not real, larger than a double can be, or masked.
     """
+    if _masked(value):  # the mask would be lost
+        raise ValueError(f"{name} must be numbers without a mask, got {shown(value)}")
     try:
         if not hasattr(value, "dtype") and isinstance(value, numbers.Real):
-            return float(value)
+            return _in_float64(np.array(value, object)).item()
         array = np.asarray(value)
+        if array.dtype.kind == "f" and array.itemsize > 8:
+            array = _in_float64(array)
+        elif (
+            array.dtype == object
+            and array.size
+            and all(isinstance(entry, numbers.Real) for entry in array.flat)
+        ):
+            array = _in_float64(array)  # large integers, for example
     except OverflowError:
         raise ValueError(f"{name} must be real numbers in the range of float64, got {shown(value)}") from None
-    except (TypeError, ValueError):  # ragged, or no array
+    except (TypeError, ValueError, RuntimeError):  # ragged, or no array
         array = np.empty((), object)
     if array.dtype.kind not in "buif":
         raise ValueError(f"{name} must be real numbers, got {shown(value)}")
-    if isinstance(value, np.ma.MaskedArray):  # whose mask would be lost
-        raise ValueError(f"{name} must be an array without a mask, got {shown(value)}")
     return array
+
+
+def _in_float64(given: NDArray[Any]) -> Doubles:
+    """Rounded; OverflowError where what is finite cannot be held."""
+    with np.errstate(all="ignore"):
+        array: Doubles = given.astype(np.float64)
+    if (np.isinf(array) & (given != array)).any():
+        raise OverflowError
+    return array
+
+
+def _masked(value: Any) -> bool:
+    """Whether there is a masked array, also inside of lists."""
+    if isinstance(value, list | tuple):
+        return any(_masked(entry) for entry in value if not isinstance(entry, float | int))
+    return isinstance(value, np.ma.MaskedArray)
 
 
 def require_positive(name: str, values: Floats) -> None:
@@ -102,7 +133,7 @@ def require_integer(name: str, value: Any, least: int, most: int | None = None) 
     4
     """
     try:
-        count = least - 1 if isinstance(value, bool) else operator.index(value)
+        count = least - 1 if isinstance(value, bool) or _masked(value) else operator.index(value)
     except TypeError:
         count = least - 1
     if count < least or (most is not None and count > most):

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numeric.arrays import Doubles
+from numeric.evaluation.arguments import require_integer
 from numeric.instruments.batches import polynomial_expectation
 from numeric.instruments.bounded import Bounded
 from numeric.sampling.normal import StandardNormalDraws
@@ -70,6 +71,8 @@ def forward(
     mean, variance
         Statistics to use instead of those of the batch; a variance that is not given is taken about the mean.
     """
+    if not eps >= 0:
+        raise ValueError(f"eps must be at least 0, got {eps}")
     centre = x.mean() if mean is None else mean
     spread = ((x - centre) ** 2).mean() if variance is None else variance
     output: NDArray[np.clongdouble] = gamma * (x - centre) / np.sqrt(spread + eps) + beta
@@ -252,7 +255,12 @@ class BatchDraws(StandardNormalDraws):
     m
         Batch size, at least 2.
     mu, sigma
-        Mean and standard deviation of the inputs.
+        Mean and standard deviation of the inputs; sigma is positive.
+
+    Raises
+    ------
+    ValueError
+        When one is out of its range.
     """
 
     m: int
@@ -262,8 +270,11 @@ class BatchDraws(StandardNormalDraws):
     statistics = 1
 
     def __post_init__(self) -> None:
-        if self.m < 2:
-            raise ValueError(f"m must be at least 2, got {self.m}")
+        require_integer("m", self.m, 2)
+        if not np.isfinite(self.mu):
+            raise ValueError(f"mu must be finite, got {self.mu}")
+        if not 0 < self.sigma < np.inf:
+            raise ValueError(f"sigma must be positive and finite, got {self.sigma}")
 
     @property
     def dimension(self) -> int:
@@ -293,6 +304,10 @@ class GradientDraws(StandardNormalDraws):
     eps: float
     points = 1
     statistics = 1
+
+    def __post_init__(self) -> None:
+        if len(self.x) < 2:
+            raise ValueError(f"x must hold at least 2 samples, got {self.x}")
 
     @property
     def dimension(self) -> int:
@@ -325,6 +340,6 @@ def running_variance(m: int, mu: float, sigma: float) -> Bounded:
     >>> running_variance(32, 0.3, 1.1).resolution < 1e-10
     True
     """
-    if m < 2:
-        raise ValueError(f"m must be at least 2, got {m}")
-    return polynomial_expectation(lambda batch: batch.var(axis=0, ddof=1), m, 2, mu=mu, sigma=sigma)
+    return polynomial_expectation(
+        lambda batch: batch.var(axis=0, ddof=1), require_integer("m", m, 2), 2, mu=mu, sigma=sigma
+    )

@@ -12,11 +12,17 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri
 
 from numeric.arrays import Doubles
+from numeric.evaluation.arguments import require_integer
 from numeric.experiments.uniform_levels import nearest_level
 from numeric.sampling.estimates import Estimate
 
 _NODES, _SHARES = np.polynomial.legendre.leggauss(128)
 _TAIL = 1e-17  # probability that is left out on either side of the law of the maximum
+
+
+def _require_deviation(deviation: float) -> None:
+    if not 0 < deviation < np.inf:
+        raise ValueError(f"deviation must be positive and finite, got {deviation}")
 
 
 def clamp(weights: Doubles) -> Doubles:
@@ -34,8 +40,7 @@ def largest(count: int) -> tuple[Doubles, Doubles]:
     >>> round(float(shares @ places), 9), round((2 / np.pi) ** 0.5, 9)
     (0.797884561, 0.797884561)
     """
-    if count < 1:
-        raise ValueError(f"count must be at least 1, got {count}")
+    count = require_integer("count", count, 1)
     low = -ndtri(-np.expm1(np.log(_TAIL) / count) / 2)
     high = -ndtri(_TAIL / (2 * count))
     places = low + (high - low) * (1 + _NODES) / 2
@@ -51,6 +56,7 @@ def largest_below(size: float, count: int) -> float:
 
 def clamped_mean_square(deviation: float, count: int) -> Doubles:
     """Mean square of the clamped weights given the largest weight, at the places of :func:`largest`."""
+    _require_deviation(deviation)
     places, _ = largest(count)
     inside = places[:, None] * (1 + _NODES) / 2
     density = np.exp(-(inside**2) / 2) / np.sqrt(2 * np.pi) * places[:, None] * _SHARES
@@ -60,8 +66,9 @@ def clamped_mean_square(deviation: float, count: int) -> Doubles:
 
 def quantised_mean_square(deviation: float, count: int, bits: int) -> Doubles:
     """Mean square of the quantised weights given the largest weight, at the places of :func:`largest`."""
+    _require_deviation(deviation)
     places, _ = largest(count)
-    steps = 2**bits - 1
+    steps = 2 ** require_integer("bits", bits, 1) - 1
     ends = np.linspace(-1 - 1 / steps, 1 + 1 / steps, steps + 2).clip(-1, 1)
     cuts = np.arctanh(ends * np.tanh(deviation * places)[:, None]) / deviation
     shares = np.diff(ndtr(cuts), axis=1) / (1 - 2 * ndtr(-places))[:, None]

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from numeric.evaluation.arguments import require_integer
+
 
 def at_zero(places: Sequence[float], values: Sequence[float]) -> float:
     """Value at 0 of the polynomial through these points (Neville).
@@ -17,6 +19,11 @@ def at_zero(places: Sequence[float], values: Sequence[float]) -> float:
     places, values
         As many values as there are places, which are distinct.
 
+    Raises
+    ------
+    ValueError
+        When they are not.
+
     Examples
     --------
     >>> at_zero([1.0, 2.0, 4.0], [6.0, 11.0, 27.0])  # 3 + 2 x + x^2
@@ -24,6 +31,8 @@ def at_zero(places: Sequence[float], values: Sequence[float]) -> float:
     """
     if len(places) != len(values) or not places:
         raise ValueError(f"values must be as many as places, at least 1, got {len(values)} and {len(places)}")
+    if len({*places}) < len(places):
+        raise ValueError(f"places must be distinct, got {places}")
     found = list(values)
     for order in range(1, len(places)):
         for k in range(len(places) - order):
@@ -44,7 +53,7 @@ def derivative(function: Callable[[float], float], at: float, step: float, halvi
     step
         The largest step, positive.
     halvings
-        How often it is halved. The error of the result is of order ``step**(2 * halvings + 2)``.
+        How often it is halved, at least 0. The error of the result is of order ``step**(2 * halvings + 2)``.
 
     Examples
     --------
@@ -53,7 +62,7 @@ def derivative(function: Callable[[float], float], at: float, step: float, halvi
     """
     if not step > 0:
         raise ValueError(f"step must be positive, got {step}")
-    steps = [step / 2**k for k in range(halvings + 1)]
+    steps = [step / 2**k for k in range(require_integer("halvings", halvings, 0) + 1)]
     return at_zero([h**2 for h in steps], [(function(at + h) - function(at - h)) / (2 * h) for h in steps])
 
 

@@ -12,6 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from numeric.arrays import Doubles
+from numeric.evaluation.arguments import require_integer
 from numeric.experiments.deep_network import relu_of_batchnorm
 from numeric.sampling.normal import StandardNormalDraws
 
@@ -101,13 +102,21 @@ class PoolingDraws(StandardNormalDraws):
     shift
         Shift of the normal numbers.
     kernel
-        Side of the window.
+        Side of the window, at least 1.
+
+    Raises
+    ------
+    ValueError
+        When the kernel is no such integer.
     """
 
     shift: float
     kernel: int
     points = 1
     statistics = 1
+
+    def __post_init__(self) -> None:
+        require_integer("kernel", self.kernel, 1)
 
     @property
     def dimension(self) -> int:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from numeric.evaluation.arguments import require_integer
+
 _STEP = np.longdouble("1e-200")
 
 
 def clip(x: np.clongdouble, alpha: np.clongdouble, side: int = 1) -> np.clongdouble:
-    """0 below 0, alpha above alpha, x between.
+    """0 below 0, alpha above alpha, x between; nan where x is nan.
 
     Parameters
     ----------
@@ -23,6 +25,8 @@ def clip(x: np.clongdouble, alpha: np.clongdouble, side: int = 1) -> np.clongdou
         raise ValueError(f"alpha must be positive, got {alpha.real}")
     if side not in (-1, 1):
         raise ValueError(f"side must be -1 or 1, got {side}")
+    if np.isnan(x.real):
+        return np.clongdouble(complex(np.nan, np.nan))
     if side == 1:
         below, inside = x.real < 0, x.real < alpha.real
     else:
@@ -40,9 +44,7 @@ def forward(x: np.clongdouble, alpha: np.clongdouble, bits: int, side: int = 1) 
     bits
         Number of bits, at least 1; there are ``2**bits - 1`` steps, ties go to even.
     """
-    if bits < 1:
-        raise ValueError(f"bits must be at least 1, got {bits}")
-    steps = 2**bits - 1
+    steps = 2 ** require_integer("bits", bits, 1) - 1
     clipped = clip(x, alpha, side)
     # a complex quotient is a product with a reciprocal, which misses ties
     rounded = np.rint(steps * clipped.real / alpha.real) + np.clongdouble(1j) * (steps * clipped / alpha).imag
@@ -87,11 +89,8 @@ def largest_difference(alpha: float, bits: int, points: int = 2000) -> float:
     >>> round(largest_difference(1.5, 1), 6)
     0.5
     """
-    if points < 1:
-        raise ValueError(f"points must be at least 1, got {points}")
-    if bits < 1:
-        raise ValueError(f"bits must be at least 1, got {bits}")
-    steps = 2**bits - 1
+    points = require_integer("points", points, 1)
+    steps = 2 ** require_integer("bits", bits, 1) - 1
     halfway = (np.arange(steps) + 0.5) * alpha / steps
     x = np.concatenate(
         [

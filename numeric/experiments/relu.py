@@ -32,11 +32,20 @@ class AffineDraws(StandardNormalDraws):
     Parameters
     ----------
     affine
-        The pairs.
+        The pairs, at least one.
+
+    Raises
+    ------
+    ValueError
+        When there is none, or one is not finite.
     """
 
     affine: tuple[tuple[float, float], ...]
     dimension = 1
+
+    def __post_init__(self) -> None:
+        if not self.affine or not np.isfinite(self.affine).all():
+            raise ValueError(f"affine must be pairs of finite numbers, at least one, got {self.affine}")
 
     @property
     def points(self) -> int:

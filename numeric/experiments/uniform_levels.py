@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from numeric.arrays import Doubles
+from numeric.evaluation.arguments import require_integer
 from numeric.experiments import logistic, ternary
 from numeric.experiments.weight_integrals import nearest_levels
 from numeric.sampling.estimates import Estimate, Moments
@@ -32,12 +33,10 @@ def nearest_level(weights: Doubles, largest: float, bits: int, out: Doubles | No
     >>> nearest_level(np.array([-7.0, -0.1, 0.1, 0.7]), 1.5, 2)
     array([-1.5, -0.5,  0.5,  0.5])
     """
-    if not largest > 0:
-        raise ValueError(f"largest must be positive, got {largest}")
-    if bits < 1:
-        raise ValueError(f"bits must be at least 1, got {bits}")
-    half_steps = (2**bits - 1) / 2
-    place = np.divide(weights, largest, out=out)
+    if not 0 < largest < np.inf:
+        raise ValueError(f"largest must be positive and finite, got {largest}")
+    half_steps = (2 ** require_integer("bits", bits, 1) - 1) / 2
+    place = np.divide(weights, largest, out=np.empty(np.shape(weights)) if out is None else out)
     np.clip(place, -1.0, 1.0, out=place)
     place += 1.0
     place *= half_steps
@@ -61,6 +60,11 @@ class LevelDraws:
         The largest level, positive.
     bits
         Numbers of bits, at least 1 each, which share the draws.
+
+    Raises
+    ------
+    ValueError
+        When the distribution is unknown, there are no bits, or a number is out of its range.
     """
 
     distribution: str
@@ -68,6 +72,18 @@ class LevelDraws:
     largest: float
     bits: tuple[int, ...]
     statistics = 2
+
+    def __post_init__(self) -> None:
+        if self.distribution != "logistic":
+            ternary.require(self.distribution, self.sigma)
+        elif self.sigma != 1:
+            raise ValueError(f"sigma must be 1 for the logistic law of scale 1, got {self.sigma}")
+        if not 0 < self.largest < np.inf:
+            raise ValueError(f"largest must be positive and finite, got {self.largest}")
+        if not self.bits:
+            raise ValueError("bits must be one number at least, got none")
+        for bits in self.bits:
+            require_integer("bits", bits, 1)
 
     @property
     def source(self) -> str:

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from numeric.arrays import Doubles
+from numeric.evaluation.arguments import require_integer
 from numeric.instruments import grid, quadrature
 from numeric.instruments.bounded import Bounded
 from numeric.instruments.laws import Laplace, Law, Normal, Uniform
 from numeric.instruments.quadrature import Instrument, Piece, monomial
 from numeric.instruments.rounding import UNIT, Number
 
+_MOST_BITS = 16  # every level takes an integral
 LAWS: Mapping[str, type[Law]] = {"uniform": Uniform, "gaussian": Normal, "laplace": Laplace}
 
 
@@ -25,6 +27,11 @@ def _law(distribution: str, sigma: float) -> Law:
     if distribution not in LAWS:
         raise ValueError(f"distribution must be one of {', '.join(LAWS)}, got {distribution!r}")
     return LAWS[distribution](sigma)
+
+
+def _require_threshold(delta: float) -> None:
+    if not 0 <= delta < math.inf:
+        raise ValueError(f"delta must be at least 0 and finite, got {delta}")
 
 
 def ternary_quantities(
@@ -55,8 +62,7 @@ def ternary_quantities(
     False
     """
     law = _law(distribution, sigma)
-    if not 0 <= delta < math.inf:
-        raise ValueError(f"delta must be at least 0 and finite, got {delta}")
+    _require_threshold(delta)
     minus, zero, plus = _intervals((-delta, delta))
     ones = (1.0,)
     p_plus = integrate(law, [Piece(*plus, ones)])
@@ -112,6 +118,7 @@ def _parabola(
     Only what lies above the threshold differs.
     """
     law = _law(distribution, sigma)
+    _require_threshold(delta)
     minus, _, plus = _intervals((-delta, delta))
     left, middle, right = (
         integrate(law, [Piece(*minus, monomial(2), 1.0, s), Piece(*plus, monomial(2), 1.0, -s)])
@@ -184,9 +191,14 @@ def nearest_levels(bits: int, largest: Number) -> tuple[tuple[Fraction, ...], tu
     Parameters
     ----------
     bits
-        Number of bits, at least 1.
+        Number of bits, from 1 to 16.
     largest
         The largest level, positive; the least is its negative.
+
+    Raises
+    ------
+    ValueError
+        When an argument is out of its range.
 
     Examples
     --------
@@ -194,8 +206,7 @@ def nearest_levels(bits: int, largest: Number) -> tuple[tuple[Fraction, ...], tu
     >>> [int(t) for t in thresholds], [int(q) for q in levels]
     ([-2, 0, 2], [-3, -1, 1, 3])
     """
-    if bits < 1:
-        raise ValueError(f"bits must be at least 1, got {bits}")
+    bits = require_integer("bits", bits, 1, _MOST_BITS)
     if not 0 < largest < math.inf:
         raise ValueError(f"largest must be positive and finite, got {largest}")
     steps = 2**bits - 1

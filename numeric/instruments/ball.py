@@ -6,9 +6,10 @@ Needs python-flint, the optional extra ``rigorous``.
 from __future__ import annotations
 
 import math
+import numbers
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from fractions import Fraction
 from typing import Any
 
 from numeric.instruments.bounded import Bounded
@@ -18,6 +19,7 @@ from numeric.instruments.rounding import SMALLEST, UNIT, Number
 
 DIGITS = 40
 """Working precision."""
+_ONE_AT_A_TIME = threading.RLock()  # a process has one precision
 
 
 def _flint() -> Any:
@@ -32,12 +34,13 @@ def _flint() -> Any:
 
 @contextmanager
 def _precision(flint: Any, digits: int) -> Iterator[None]:
-    before = flint.ctx.dps
-    flint.ctx.dps = digits
-    try:
-        yield
-    finally:
-        flint.ctx.dps = before
+    with _ONE_AT_A_TIME:
+        before = flint.ctx.dps
+        flint.ctx.dps = digits
+        try:
+            yield
+        finally:
+            flint.ctx.dps = before
 
 
 def expectation(law: Law, pieces: Iterable[Piece]) -> Bounded:
@@ -87,8 +90,8 @@ class _Measure:
         return self.flint.arb(3).sqrt() * self.sigma
 
     def ball(self, number: Number) -> Any:
-        if isinstance(number, Fraction):
-            return self.flint.arb(self.flint.fmpq(number.numerator, number.denominator))
+        if isinstance(number, numbers.Rational):
+            return self.flint.arb(self.flint.fmpq(int(number.numerator), int(number.denominator)))
         return self.flint.arb(float(number))
 
     def density(self, x: Any, analytic: bool) -> Any:

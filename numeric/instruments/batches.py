@@ -27,6 +27,7 @@ from typing import TypeAlias
 import numpy as np
 
 from numeric.arrays import Doubles
+from numeric.evaluation.arguments import require_integer
 from numeric.instruments.bounded import Bounded
 from numeric.sampling.engine import Draws, mean_of, sample
 from numeric.sampling.estimates import Estimate
@@ -37,12 +38,13 @@ Statistic: TypeAlias = Callable[[Doubles], Doubles]
 _ROUNDING = (
     2.0**-40
 )  # thousands of roundings: what is taken for the error of a statistic, relative to its size
+_FARTHEST = 1000.0  # in standard deviations: the rounding of the numbers stays far below what is allowed for
 _LINES = 16
 _REACH = (1.0, 4.0, 16.0, 64.0)  # of the lines, in standard deviations
 _PILOT = 1 << 31  # streams from here on fit the weights of controls, apart from all streams that estimate
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rule:
     """A cubature rule for independent standard normal numbers.
 
@@ -64,22 +66,29 @@ def symmetric_rule(m: int, degree: int) -> Rule:
 
     Odd monomials vanish by symmetry; the even ones are conditions on the weights of the orbits and their radius.
 
+    Raises
+    ------
+    ValueError
+        For another degree, and when m is no integer of at least 1, for degree 5 at least 2.
+
     Examples
     --------
     >>> rule = symmetric_rule(4, 5)
     >>> [round(float(rule.weights @ rule.points[0] ** k), 12) for k in (0, 2, 4)]
     [1.0, 1.0, 3.0]
     """
-    if m < 1 or (degree == 5 and m < 2):
-        raise ValueError(f"m must be at least {2 if degree == 5 else 1}, got {m}")
     if degree not in (3, 5):
         raise ValueError(f"degree must be 3 or 5, got {degree}")
+    m = require_integer("m", m, 2 if degree == 5 else 1)
     axes = np.concatenate([np.eye(m), -np.eye(m)], axis=1)
     if degree == 3:
         # weight 1/n each, so that the mean square of a coordinate, (sum of squares) radius^2 / n, is 1
         radius = (axes.shape[1] / (axes[0] ** 2).sum()) ** 0.5
-        return Rule(radius * axes, np.full(axes.shape[1], 1 / axes.shape[1]))
-    return _of_degree_5(m, axes)
+        rule = Rule(radius * axes, np.full(axes.shape[1], 1 / axes.shape[1]))
+    else:
+        rule = _of_degree_5(m, axes)
+    rule.points.flags.writeable = rule.weights.flags.writeable = False  # they are kept
+    return rule
 
 
 def _of_degree_5(m: int, axes: Doubles) -> Rule:
@@ -117,7 +126,7 @@ def polynomial_expectation(
     degree
         The degree of the polynomial, from 0 to 5.
     mu, sigma
-        Mean and standard deviation of the numbers.
+        Mean and standard deviation of the numbers; the mean is at most 1000 sigma in size, for the numbers are rounded.
     seed
         Seed of the lines along which the degree is checked.
 
@@ -132,10 +141,11 @@ def polynomial_expectation(
     >>> unbiased.refutes(1.5**2), unbiased.refutes(1.5**2 * 31 / 32)
     (False, True)
     """
-    if not 0 <= degree <= 5:
-        raise ValueError(f"degree must be from 0 to 5, got {degree}")
+    degree, seed = require_integer("degree", degree, 0, 5), require_integer("seed", seed, 0)
     if not (np.isfinite(sigma) and sigma > 0):
         raise ValueError(f"sigma must be positive and finite, got {sigma}")
+    if not abs(mu) <= _FARTHEST * sigma:
+        raise ValueError(f"mu must be at most {_FARTHEST:g} sigma in size, got {mu} and sigma = {sigma}")
     rule = symmetric_rule(m, 3 if degree <= 3 else 5)
     noise = _difference(statistic, m, degree, mu, sigma, seed)
     values = statistic(mu + sigma * rule.points)
@@ -178,6 +188,11 @@ def controlled_mean(draws: Draws, exact: Sequence[Bounded], size: int, *, seed: 
         Expectations of the controls.
     size, seed, stream
         As in :func:`numeric.sampling.engine.sample`.
+
+    Raises
+    ------
+    ValueError
+        When there is not one expectation for each control, or as in :func:`numeric.sampling.engine.sample`.
     """
     if draws.statistics != len(exact) + 1:
         raise ValueError(

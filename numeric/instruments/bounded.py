@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+import numbers
 from dataclasses import dataclass
+from typing import Any
 
-from numeric.instruments.rounding import UNIT, Running
+from numeric.instruments.rounding import UNIT, Running, rounded
 
 
 @dataclass(frozen=True)
 class Bounded:
     """A value, and how far the truth can be from it at most.
 
-    Sums, differences, products and quotients carry the bounds on; evaluations are added up, those of an operand that
-    is used twice as well.
+    Sums, differences, products and quotients, also with numbers, carry the bounds on; evaluations are added up, those
+    of an operand that is used twice as well.
 
     Attributes
     ----------
@@ -63,6 +65,9 @@ class Bounded:
     def __sub__(self, other: Bounded | float) -> Bounded:
         return _bounded(_running(self) - _running(other), self, other)
 
+    def __rsub__(self, other: float) -> Bounded:
+        return _bounded(_running(other) - _running(self), self)
+
     def __mul__(self, other: Bounded | float) -> Bounded:
         return _bounded(_running(self) * _running(other), self, other)
 
@@ -71,11 +76,16 @@ class Bounded:
     def __truediv__(self, other: Bounded | float) -> Bounded:
         return _bounded(_running(self) / _running(other), self, other)
 
+    def __rtruediv__(self, other: float) -> Bounded:
+        return _bounded(_running(other) / _running(self), self)
 
-def _running(number: Bounded | float) -> Running:
+
+def _running(number: Any) -> Running:
     if isinstance(number, Bounded):
         return Running(number.value, number.bound)
-    return Running(float(number), 0.0)
+    if not isinstance(number, numbers.Real):
+        raise TypeError(f"a bounded value is combined with real numbers, got {number!r}")
+    return rounded(number)  # type: ignore[arg-type]  # what a number of Python can be compared with
 
 
 def _bounded(result: Running, *operands: Bounded | float) -> Bounded:

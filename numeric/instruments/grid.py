@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numeric.arrays import Doubles
+from numeric.evaluation.arguments import real, require_integer
 from numeric.instruments.bounded import Bounded
 from numeric.instruments.rounding import UNIT
 
@@ -43,21 +44,30 @@ def expectation(
     seed, stream
         As in :func:`numeric.sampling.engine.sample`.
 
+    Raises
+    ------
+    ValueError
+        When an argument is out of range, or the function does not return a number for each number that it is given.
+
     Examples
     --------
     >>> third = expectation(lambda u: u < 1 / 3, 1.0, 10_000, seed=0, stream=0)
     >>> third.refutes(1 / 3), third.refutes(1 / 3 + 3e-4)
     (False, True)
     """
-    if not 1 <= points <= 1 << 40:  # so that a displaced jump passes one point at most
-        raise ValueError(f"points must be from 1 to 2^40, got {points}")
+    points = require_integer(
+        "points", points, 1, 1 << 40
+    )  # so that a displaced jump passes one point at most
+    seed, stream = require_integer("seed", seed, 0), require_integer("stream", stream, 0)
     if not variation >= 0:
         raise ValueError(f"variation must be at least 0, got {variation}")
     shift = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,))).uniform()
     sums, sizes = [], []
     for start in range(0, points, _BLOCK):
         u = (np.arange(start, min(start + _BLOCK, points)) + shift) / points
-        values = np.asarray(function(u), float)
+        values = np.asarray(real("what function returns", function(u)), float)
+        if values.shape != u.shape:
+            raise ValueError(f"function must return an array of shape {u.shape}, got shape {values.shape}")
         sums.append(float(np.sum(values)))
         sizes.append(float(np.sum(np.abs(values))))
     rounding = _ROUNDINGS * UNIT * math.fsum(sizes) / points

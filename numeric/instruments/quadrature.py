@@ -25,6 +25,7 @@ from typing import TypeAlias
 import numpy as np
 
 from numeric.arrays import Doubles
+from numeric.evaluation.arguments import require_integer
 from numeric.instruments.bounded import Bounded
 from numeric.instruments.laws import DROP, Law
 from numeric.instruments.rounding import SMALLEST, UNIT, Number, Running, rounded
@@ -47,6 +48,11 @@ class Piece:
 
     All numbers are exact: give ``Fraction`` where a float would be rounded.
 
+    Raises
+    ------
+    ValueError
+        When the ends are not in order, there is no coefficient, or one is not finite.
+
     Attributes
     ----------
     low, high
@@ -66,6 +72,8 @@ class Piece:
     def __post_init__(self) -> None:
         if not self.low <= self.high:
             raise ValueError(f"low must be at most high, got {self.low} and {self.high}")
+        if not self.coefficients:
+            raise ValueError("coefficients must be at least one, got none")
         if not all(isfinite(c) for c in (*self.coefficients, self.slope, self.intercept)):
             raise ValueError(f"coefficients, slope and intercept must be finite, got {self}")
 
@@ -110,7 +118,7 @@ def monomial(order: int) -> tuple[float, ...]:
     >>> monomial(2)
     (0.0, 0.0, 1.0)
     """
-    return (0.0,) * order + (1.0,)
+    return (0.0,) * require_integer("order", order, 0) + (1.0,)
 
 
 def product_of(one: Sequence[Number], other: Sequence[Number]) -> tuple[Fraction, ...]:
@@ -132,7 +140,7 @@ Instrument: TypeAlias = Callable[[Law, Iterable[Piece]], Bounded]
 """What integrates: :func:`expectation` here, or that of :mod:`numeric.instruments.ball`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rule:
     """A Gauss-Legendre rule on [-1, 1] as rounded to floats.
 
@@ -170,6 +178,7 @@ def gauss_legendre(n: int = NODES) -> Rule:
         exact = 0 if k % 2 else -2 * one // (k * k - 1)
         defect += abs(sum(a * b for a, b in zip(w, now, strict=True)) // one - exact)
         before, now = now, [2 * a * b // one - c for a, b, c in zip(x, now, before, strict=True)]
+    nodes.flags.writeable = weights.flags.writeable = False  # they are kept
     return Rule(nodes, weights, defect / one * SLACK, float(np.sum(weights)) * SLACK)
 
 
@@ -217,11 +226,11 @@ def _panel(law: Law, piece: Piece, low: float, high: float) -> Bounded:
     rule = gauss_legendre()
     centre, half = (low + high) / 2, (high - low) / 2
     x = half * rule.nodes
-    z = Running(x + centre, UNIT * (np.abs(x) + np.abs(x + centre)))
+    z = Running(x + centre, UNIT * (np.abs(x) + np.abs(x + centre)) + SMALLEST)
     terms = piece.at(z) * law.exponent(z).exp() * rule.weights
     found = terms.total() * half
     error = half * _rule_error(rule, law, piece, centre, half)
-    moved = np.array([END * max(abs(low), abs(high))])
+    moved = np.array([END * max(abs(low), abs(high)) + SMALLEST])
     for end in (low, high):
         error += float((moved * _majorant(law, piece, end, moved, moved))[0])
     return Bounded(float(found.value), float(found.error) + error * SLACK, rule.nodes.size)

@@ -15,7 +15,7 @@ import numpy as np
 
 from numeric.arrays import Doubles
 
-Number: TypeAlias = float | Fraction
+Number: TypeAlias = float | Fraction  # and int, of which floats are rounded
 """An exactly known number."""
 
 UNIT = 2.0**-52
@@ -118,5 +118,4 @@ def _parts(other: Running | Doubles | float) -> tuple[Doubles | float, Doubles |
 def rounded(number: Number) -> Running:
     """A number as the nearest float, and by how much that may be off."""
     value = float(number)
-    exact = isinstance(number, float | int) or number == value
-    return Running(value, 0.0 if exact else UNIT * abs(value) + SMALLEST)
+    return Running(value, 0.0 if number == value else UNIT * abs(value) + SMALLEST)

@@ -54,6 +54,11 @@ class Estimate:
     span
         Length of an interval that is known to hold what one draw contributes to a mean, if there is one; positive.
 
+    Raises
+    ------
+    ValueError
+        When draws, share or span is out of range.
+
     Examples
     --------
     >>> Estimate(0.5002, 1e-4, 10**8).refutes(0.5, comparisons=1)
@@ -72,6 +77,10 @@ class Estimate:
     def __post_init__(self) -> None:
         if not self.span > 0:
             raise ValueError(f"span must be positive, got {self.span}")
+        if not self.draws >= 1:
+            raise ValueError(f"draws must be at least 1, got {self.draws}")
+        if not self.share > 0:
+            raise ValueError(f"share must be positive, got {self.share}")
 
     def margin(self, comparisons: int) -> float:
         """Distance from the truth that chance does not exceed.
@@ -85,9 +94,14 @@ class Estimate:
         ----------
         comparisons
             Number of comparisons in the whole run, which share the false-alarm probability.
+
+        Raises
+        ------
+        ValueError
+            When comparisons is not a finite number of at least 1.
         """
-        if comparisons < 1:
-            raise ValueError(f"comparisons must be at least 1, got {comparisons}")
+        if not 1 <= comparisons < math.inf:
+            raise ValueError(f"comparisons must be at least 1 and finite, got {comparisons}")
         probability = FALSE_ALARM * self.share / comparisons
         if math.isfinite(self.span):
             return self._bernstein(probability / 2)
@@ -125,7 +139,7 @@ class Estimate:
         return abs(self.value - closed_form) > self.margin(comparisons)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Moments:
     """Joint moments of several statistics of the same draws.
 
@@ -236,15 +250,17 @@ class Moments:
         share
             As in :class:`Estimate`.
         """
-        gradient = np.zeros_like(self.mean)
+        mean = self.mean.view()
+        mean.flags.writeable = False  # the function is given it
+        gradient = np.zeros_like(mean)
         second, fourth = (sums / self.draws for sums in (np.diag(self.scatter), self.fourth))
         deviation = np.sqrt(second)
-        for index, unit in enumerate(np.maximum(np.abs(self.mean), deviation)):
+        for index, unit in enumerate(np.maximum(np.abs(mean), deviation)):
             if unit == 0:  # it is always zero
                 continue
-            shift = np.zeros_like(self.mean)
+            shift = np.zeros_like(mean)
             shift[index] = step = 6e-6 * unit
-            gradient[index] = (function(self.mean + shift) - function(self.mean - shift)) / (2 * step)
+            gradient[index] = (function(mean + shift) - function(mean - shift)) / (2 * step)
         variance = max(float(gradient @ self.covariance @ gradient), 0.0)
         skewness = 0.0
         if variance:
@@ -253,9 +269,7 @@ class Moments:
             kurtosis = np.where(known, fourth, np.inf)[matters] / second[matters] / second[matters]
             shares = np.abs(gradient * deviation)[matters] / variance**0.5
             skewness = float((shares * kurtosis ** (1 / 6)).sum() ** 3)
-        return Estimate(
-            float(function(self.mean)), (variance / self.draws) ** 0.5, self.draws, skewness, share
-        )
+        return Estimate(float(function(mean)), (variance / self.draws) ** 0.5, self.draws, skewness, share)
 
 
 def merged(parts: Iterable[Moments]) -> Moments:

@@ -34,6 +34,8 @@ MOST_JOBS = 1024
 """Processes that may be asked for."""
 _ONE_AT_A_TIME = threading.RLock()
 """A process has one precision of ball arithmetic and one cache of SymPy; workers of a cluster may have many threads."""
+_ONE_ENVIRONMENT = threading.RLock()
+"""What a thread put into the environment is not to be what another one finds there, and restores."""
 
 Result = TypeVar("Result")
 
@@ -241,11 +243,11 @@ def processes(jobs: int | None = None) -> Iterator[Executor]:
     Raises
     ------
     ValueError
-        When jobs is less than 1 or more than 1024.
+        When jobs is no integer from 1 to 1024.
     """
     jobs = (os.cpu_count() or 1) if jobs is None else jobs
-    if not 1 <= jobs <= MOST_JOBS:
-        raise ValueError(f"jobs must be from 1 to {MOST_JOBS}, got {jobs}")
+    if int(jobs) != jobs or not 1 <= jobs <= MOST_JOBS:
+        raise ValueError(f"jobs must be an integer from 1 to {MOST_JOBS}, got {jobs}")
     context = multiprocessing.get_context(_METHOD)
     others = set(multiprocessing.active_children())
     with _Processes(jobs, mp_context=context) as pool:
@@ -269,32 +271,35 @@ def _inherited_by_workers() -> Iterator[None]:
     An interrupt is for the parent, which ends its workers. The threads of BLAS would contend with the
     processes, and the order of their sums would depend on their number.
     """
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    interrupts: list[int] = []
-    handlers = {}
-    if threading.current_thread() is threading.main_thread():  # the one that signals interrupt
-        for number in (signal.SIGINT, signal.SIGTERM):  # later: a process half started would not be ended
-            if signal.getsignal(number) is not None:  # a handler that is not Python's could not be put back
-                handlers[number] = signal.signal(number, lambda number, _: interrupts.append(number))
-    mask = None
-    if hasattr(signal, "pthread_sigmask"):
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    os.environ.update(dict.fromkeys(names, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-        if mask is not None:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-    if interrupts:
-        signal.raise_signal(interrupts[0])
+    with _ONE_ENVIRONMENT:
+        names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+        before = {name: os.environ.get(name) for name in names}
+        interrupts: list[int] = []
+        handlers = {}
+        if threading.current_thread() is threading.main_thread():  # the one that signals interrupt
+            for number in (signal.SIGINT, signal.SIGTERM):  # later: a process half started would not be ended
+                if (
+                    signal.getsignal(number) is not None
+                ):  # a handler that is not Python's could not be put back
+                    handlers[number] = signal.signal(number, lambda number, _: interrupts.append(number))
+        mask = None
+        if hasattr(signal, "pthread_sigmask"):
+            mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        os.environ.update(dict.fromkeys(names, "1"))
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+            if mask is not None:
+                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+        if interrupts:
+            signal.raise_signal(interrupts[0])
 
 
 # --- a cluster ---------------------------------------------------------------------------------------------

@@ -23,5 +23,5 @@ def test_expected_ratios_are_those_of_sampled_layers() -> None:
 
 
 def test_what_is_out_of_range_is_refused() -> None:
-    with pytest.raises(ValueError, match="count must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="count must be an integer of at least 1, got 0"):
         dorefa.largest(0)

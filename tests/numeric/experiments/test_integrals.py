@@ -121,11 +121,11 @@ def test_bad_arguments_are_named() -> None:
         weight_integrals.ternary_quantities("cauchy", 1.0, 0.5)
     with pytest.raises(ValueError, match="delta must be at least 0 and finite, got -1"):
         weight_integrals.ternary_quantities("laplace", 1.0, -1.0)
-    with pytest.raises(ValueError, match="bits must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="bits must be an integer from 1 to 16, got 0"):
         weight_integrals.nearest_levels(0, 1.0)
     with pytest.raises(ValueError, match="kernel must be at least 1, got 0"):
         relu_integrals.pooled_second_moment(0.5, 0)
-    with pytest.raises(ValueError, match="m must be at least 2, got 1"):
+    with pytest.raises(ValueError, match="m must be an integer of at least 2, got 1"):
         batchnorm.running_variance(1, 0.0, 1.0)
     with pytest.raises(ValueError, match=r"levels must be one more than thresholds \(1\), got 1"):
         weight_integrals.quantised_moment(Normal(), (0.0,), (1.0,), 2)

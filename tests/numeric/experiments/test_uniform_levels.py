@@ -47,7 +47,7 @@ def test_density_and_distribution_are_of_one_law() -> None:
 
 
 def test_bad_arguments_are_named() -> None:
-    with pytest.raises(ValueError, match="largest must be positive, got 0"):
+    with pytest.raises(ValueError, match="largest must be positive and finite, got 0"):
         uniform_levels.nearest_level(np.zeros(1), 0.0, 2)
     with pytest.raises(ValueError, match="delta must be at least 0, got -1"):
         logistic.TernaryDraws(-1.0)

@@ -10,6 +10,7 @@ import pytest
 
 from numeric.arrays import Doubles
 from numeric.instruments.batches import controlled_mean, polynomial_expectation, symmetric_rule
+from numeric.instruments.quadrature import gauss_legendre
 from numeric.sampling.engine import sample
 
 
@@ -95,11 +96,24 @@ def test_controls_sharpen_plain_draws_and_keep_the_mean() -> None:
 
 
 def test_bad_arguments_are_named() -> None:
-    with pytest.raises(ValueError, match="degree must be from 0 to 5, got 6"):
+    with pytest.raises(ValueError, match="degree must be an integer from 0 to 5, got 6"):
         polynomial_expectation(lambda x: x[0], 4, 6)
-    with pytest.raises(ValueError, match="m must be at least 2, got 1"):
+    with pytest.raises(ValueError, match="m must be an integer of at least 2, got 1"):
         symmetric_rule(1, 5)
     with pytest.raises(ValueError, match="sigma must be positive and finite, got -1"):
         polynomial_expectation(lambda x: x[0], 4, 1, sigma=-1.0)
     with pytest.raises(ValueError, match="exact must have one entry for each control \\(2\\), got 0"):
         controlled_mean(InverseDeviationDraws(), [], 1, seed=0, stream=0)
+
+
+@pytest.mark.parametrize("mu", [1e19, -1e4, np.nan])
+def test_a_mean_so_large_that_the_numbers_lose_their_digits_is_refused(mu: float) -> None:
+    assert not polynomial_expectation(lambda x: x.var(axis=0), 8, 2, mu=999.0).refutes(7 / 8)
+    with pytest.raises(ValueError, match=r"mu must be at most 1000 sigma in size, got"):
+        polynomial_expectation(lambda x: x.var(axis=0), 8, 2, mu=mu)
+
+
+def test_rules_that_are_kept_cannot_be_changed() -> None:
+    for array in (symmetric_rule(4, 5).points, symmetric_rule(4, 3).weights, gauss_legendre().nodes):
+        with pytest.raises(ValueError, match="read-only"):
+            array[:] = 0

@@ -52,3 +52,21 @@ def test_what_is_no_number_is_refuted() -> None:
     assert all(Bounded(1.0, 0.5).refutes(x) for x in (math.nan, math.inf, -math.inf))
     assert Bounded(math.nan, math.nan).refutes(1.0)
     assert Bounded(0.1, 0.2).resolution == math.inf
+
+
+@given(numbers, shares, st.floats(0, 1e-3), st.integers(-(2**70), 2**70))
+def test_integers_and_fractions_that_no_float_holds_are_taken_as_they_are(
+    x: float, at: float, share: float, other: int
+) -> None:
+    a = Bounded(x, share * abs(x))
+    true = Fraction(a.value) + Fraction(at) * Fraction(a.bound)
+    results = {a + other: true + other, other - a: other - true, a * Fraction(other, 3): true * other / 3}
+    for found, expected in results.items():
+        assert abs(Fraction(found.value) - expected) <= Fraction(found.bound)
+    quotient = other / a
+    assert abs(Fraction(quotient.value) - other / true) <= Fraction(quotient.bound)
+
+
+def test_what_is_no_number_is_refused() -> None:
+    with pytest.raises(TypeError, match="a bounded value is combined with real numbers, got '3'"):
+        Bounded(1.0, 0.0) + "3"  # type: ignore[operator]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -40,7 +42,15 @@ def test_half_of_the_bound_would_not_do() -> None:
 
 
 def test_bad_arguments_are_named() -> None:
-    with pytest.raises(ValueError, match=r"points must be from 1 to 2\^40, got 0"):
+    with pytest.raises(ValueError, match=r"points must be an integer from 1 to 1099511627776, got 0"):
         grid.expectation(lambda u: u < 0.5, 1.0, 0, seed=0, stream=0)
     with pytest.raises(ValueError, match="variation must be at least 0, got -1"):
         grid.expectation(lambda u: u < 0.5, -1.0, 1, seed=0, stream=0)
+
+
+@pytest.mark.parametrize("wrong", [lambda u: 1.0, lambda u: u[:3], lambda u: u[:, None] < 0.5])
+def test_a_function_that_does_not_give_one_number_for_each_is_refused(wrong: Any) -> None:
+    with pytest.raises(ValueError, match=r"function must return an array of shape \(100,\), got shape"):
+        grid.expectation(wrong, 1.0, 100, seed=0, stream=0)
+    with pytest.raises(ValueError, match="what function returns must be real numbers"):
+        grid.expectation(lambda u: u * 1j, 1.0, 100, seed=0, stream=0)  # type: ignore[arg-type,return-value]

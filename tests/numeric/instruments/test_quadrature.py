@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from itertools import pairwise
+from typing import Any
 
 import flint
 import pytest
@@ -17,7 +19,7 @@ from numeric.experiments.relu_integrals import relu_moment
 from numeric.instruments import ball, quadrature
 from numeric.instruments.bounded import Bounded
 from numeric.instruments.laws import Laplace, Law, Normal, Uniform
-from numeric.instruments.quadrature import Piece
+from numeric.instruments.quadrature import Piece, monomial
 
 DIGITS = 400  # far more than cancels in the worst example below
 
@@ -234,3 +236,34 @@ def test_bad_arguments_are_named() -> None:
         Piece(0.0, 1.0, (math.nan,))
     with pytest.raises(ValueError, match=r"sigma must be from 1e-50 to 1e\+50, got 0"):
         Normal(0.0)
+
+
+@pytest.mark.parametrize("instrument", [quadrature.expectation, ball.expectation])
+def test_intervals_that_are_subnormal_and_integers_that_no_float_holds(instrument: Any) -> None:
+    narrow = [Piece(0.0, 5e-324, (1e300,))]
+    true = Fraction(1e300) * Fraction(5e-324) / 2  # over sqrt(3)
+    found = instrument(Uniform(), narrow)
+    assert abs(float(true) / 3**0.5 - found.value) <= found.bound * (1 + 1e-9)
+    apart = [Piece(-math.inf, math.inf, (n,)) for n in (2**53 + 1, -(2**53))]
+    assert not instrument(Uniform(), apart).refutes(1.0)
+
+
+def test_pieces_without_coefficients_are_refused() -> None:
+    with pytest.raises(ValueError, match="coefficients must be at least one, got none"):
+        Piece(0.0, 1.0, ())
+    with pytest.raises(ValueError, match="order must be an integer of at least 0, got -1"):
+        monomial(-1)
+
+
+def test_balls_from_many_threads_leave_the_precision_as_it_was() -> None:
+    before = flint.ctx.dps
+    pieces = [Piece(0.0, math.inf, (0.0, 1.0))]
+    expected = ball.expectation(Normal(), pieces)
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(lambda _: ball.expectation(Normal(), pieces), range(40)))
+    finally:
+        sys.setswitchinterval(0.005)
+    assert flint.ctx.dps == before
+    assert set(found) == {expected}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,7 +55,7 @@ def test_the_margin_grows_with_skewness_looks_and_comparisons() -> None:
     assert plain.margin(1) == pytest.approx(-0.1 * ndtri(FALSE_ALARM / 2))
     assert Estimate(1.0, 0.1, 10_000, skewness=2.0).margin(1) > plain.margin(1)
     assert Estimate(1.0, 0.1, 10_000, share=0.1).margin(1) == pytest.approx(plain.margin(10))
-    with pytest.raises(ValueError, match="comparisons must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="comparisons must be at least 1 and finite, got 0"):
         plain.margin(0)
 
 
@@ -196,3 +198,21 @@ def test_errors_and_skewness_scale_with_what_is_observed(power: float) -> None:
 def test_nothing_is_resolved_where_the_fourth_moment_cannot_be_held() -> None:
     (moments,) = sample(ScaledDraws(scale=1e-100), 10**6, seed=0)
     assert moments.of(lambda t: float(t[0])).resolution(1) == np.inf
+
+
+@pytest.mark.parametrize("comparisons", [0, math.nan, math.inf])
+def test_a_margin_needs_a_number_of_comparisons(comparisons: float) -> None:
+    with pytest.raises(ValueError, match="comparisons must be at least 1 and finite"):
+        Estimate(0.5, 1e-9, 10**8).refutes(99.0, comparisons)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", [{"draws": 0}, {"share": math.nan}, {"span": 0.0}])
+def test_estimates_of_nothing_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be"):
+        Estimate(**{"value": 0.5, "standard_error": 0.1, "draws": 10} | wrong)
+
+
+def test_a_function_of_the_means_cannot_change_them() -> None:
+    (moments,) = sample(NormalDraws(1, lambda z: z[0]), 10**4, seed=0)
+    with pytest.raises(ValueError, match="read-only"):
+        moments.of(lambda t: t.fill(7.0) or float(t[0]))  # type: ignore[func-returns-value]

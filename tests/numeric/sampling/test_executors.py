@@ -6,6 +6,7 @@ import io
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Hashable
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
@@ -120,7 +121,7 @@ def test_the_line_of_progress_tells_throughput_and_time_left() -> None:
 
 
 def test_jobs_below_one_are_refused() -> None:
-    with pytest.raises(ValueError, match="jobs must be from 1 to 1024, got 0"), processes(0):
+    with pytest.raises(ValueError, match="jobs must be an integer from 1 to 1024, got 0"), processes(0):
         raise AssertionError
 
 
@@ -163,3 +164,24 @@ def test_progress_starts_anew_with_every_run(monkeypatch: pytest.MonkeyPatch) ->
     show(status, "second")
     assert "million" not in terminal.getvalue()
     assert "[2/3] second, 0 s left" in terminal.getvalue()
+
+
+def test_what_workers_inherit_does_not_stay_when_two_threads_start_some(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    entered, left = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with executors._inherited_by_workers():
+            entered.set()
+            left.wait(10)
+
+    thread = threading.Thread(target=other)
+    with executors._inherited_by_workers():
+        assert os.environ["OMP_NUM_THREADS"] == "1"
+        thread.start()
+        entered.wait(0.2)  # it has to wait
+    left.set()
+    thread.join()
+    assert "OMP_NUM_THREADS" not in os.environ
