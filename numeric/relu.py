@@ -573,15 +573,17 @@ def _variance_gradient(mu: Doubles, sigma: Doubles, numbers: Numbers) -> tuple[D
 
 
 def _ratio(a: Doubles, narrow: bool) -> Doubles:
-    return _of_ratios(truncated_moments.ratio, a, lambda: np.where(a < 1e8, 1 / (1 + a * a), 1 / a / a))
+    return _of_ratios(
+        truncated_moments.ratio, a, narrow, lambda: np.where(a < 1e8, 1 / (1 + a * a), 1 / a / a)
+    )
 
 
 def _ratio_variance(a: Doubles, narrow: bool) -> Doubles:
-    return _of_ratios(truncated_moments.ratio_variance, a, lambda: np.ones_like(a))
+    return _of_ratios(truncated_moments.ratio_variance, a, narrow, lambda: np.ones_like(a))
 
 
-def _of_ratios(function: Function, a: Doubles, limit: Callable[[], Doubles]) -> Doubles:
-    values = value(function, nearest(np.clip(a, LEFT, RIGHT))).unscaled()
+def _of_ratios(function: Function, a: Doubles, narrow: bool, limit: Callable[[], Doubles]) -> Doubles:
+    values = value(function, nearest(np.clip(a, LEFT, RIGHT), narrow)).unscaled()
     _replaced(values, a >= RIGHT, limit)
     expansion = np.polynomial.polynomial.polyval
     return _replaced(values, a < LEFT, lambda: a * (a * expansion(1 / (a * a), tail(function))))

@@ -45,6 +45,7 @@ from numeric.evaluation.error_free import halves, two_product, two_sum, upper_ha
 from numeric.evaluation.scaled_normal import (
     Near,
     Numbers,
+    nearest,
     nearest_to_sum,
     shift_ratio,
     value,
@@ -494,6 +495,8 @@ def _laplace_p_zero(delta: Doubles, sigma: Doubles, numbers: Numbers) -> Doubles
 def _gaussian_variance_at_ratio(t: Doubles, narrow: bool) -> Doubles:
     t = np.minimum(t, -LEFT)
     first, second = _parts(_mean_abs()["gaussian"], 2)
+    if narrow:
+        return 2 * _gaussian_tail(nearest(t * -first, narrow))
     delta, rounding = two_product(t, first)
     return 2 * _gaussian_tail(-nearest_to_sum(delta, rounding + t * second))
 

@@ -118,7 +118,7 @@ def _rounded_thresholds(sigma: Doubles, clip: Doubles, steps: int) -> Iterator[t
     """Every j > 0 with the lower threshold, minus j steps over sigma; the farthest first."""
     step = -2 * clip / (steps * sigma)
     for j in range(steps // 2, 0, -1):
-        yield j, nearest(np.maximum(j * step, -FARTHEST))
+        yield j, nearest(np.maximum(j * step, -FARTHEST), narrow=True)
 
 
 def _thresholds(sigma: Doubles, step: Doubles, rest: Doubles, steps: int) -> Iterator[tuple[int, Near]]:

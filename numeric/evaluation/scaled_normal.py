@@ -30,6 +30,7 @@ from numeric.evaluation.truncated_moments import (
     exponents,
     logarithm_at_zero,
     logarithms,
+    rounded_table,
     table,
 )
 
@@ -48,7 +49,8 @@ class Near(NamedTuple):
     """Numbers ``a = centre + rest``, the centre a multiple of 1/PER_UNIT, which has a column in the tables.
 
     The last bits of ``place`` count these multiples; ``least`` and ``largest`` are about the extremes of the numbers.
-    Where a is nan these are too, and the place is far beyond all others, on either side.
+    Where a is nan these are too, and the place is far beyond all others, on either side. Of ``narrow`` numbers values
+    are wanted in float32.
     """
 
     place: NDArray[np.int64]
@@ -56,6 +58,7 @@ class Near(NamedTuple):
     rest: Doubles
     least: float
     largest: float
+    narrow: bool = False
 
     def columns(self, left: int, right: int) -> NDArray[np.int64]:
         """The columns of a table from left to right, for `numpy.take` with ``mode="clip"``: it takes long to clip."""
@@ -69,7 +72,8 @@ class Near(NamedTuple):
 
     def __neg__(self) -> Near:
         """The numbers ``-a``."""
-        return Near(_ZERO - (self.place - _ZERO), -self.centre, -self.rest, -self.largest, -self.least)
+        place = _ZERO - (self.place - _ZERO)
+        return Near(place, -self.centre, -self.rest, -self.largest, -self.least, self.narrow)
 
 
 class Scale(NamedTuple):
@@ -96,35 +100,42 @@ class Scale(NamedTuple):
 class Scaled(NamedTuple):
     """``(first + rest) growth 2^-exponent``, where the first has 26 binary digits; the exponent is an array or 0.
 
-    The sum is rounded when it has been multiplied, not before. The memory is used for what is asked for.
+    The sum is rounded when it has been multiplied, not before; without a first part, when that has been done. The
+    memory is used for what is asked for.
     """
 
-    first: Doubles
+    first: Doubles | None
     rest: Doubles
     exponent: Any
     growth: Doubles | None = None
 
     def unscaled(self) -> Doubles:
         """The value."""
-        value = np.add(self.first, self.rest, out=self.rest)
+        value = self.rest if self.first is None else np.add(self.first, self.rest, out=self.rest)
         if self.growth is not None:
             value *= self.growth
         return _ldexp(value, -self.exponent)
 
     def times(self, sigma: Scale, power: int) -> Doubles:
         """The product with a power of sigma, 0 to 2."""
-        if power == 0:
-            return self.unscaled()
+        if power == 0 or self.first is None:
+            value = self.unscaled()
+            for _ in range(power):
+                value *= sigma.mantissa
+            return _ldexp(value, power * sigma.exponent)
         return _ldexp(self._product(*sigma.to_the(power)), power * sigma.exponent - self.exponent)
 
     def times_mean(self, mu: Doubles, sigma: Scale) -> Doubles:
         """The product with mu where that is positive; far out it is cut off."""
         mu = np.minimum(np.ldexp(mu, -sigma.exponent), FARTHEST * sigma.mantissa)
+        if self.first is None:
+            return _ldexp(self.unscaled() * mu, sigma.exponent)
         upper = upper_half(mu)
         return _ldexp(self._product(mu, upper, mu - upper), sigma.exponent - self.exponent)
 
     def over(self, sigma: Scale) -> Doubles:
         """The quotient."""
+        assert self.first is not None
         return _ldexp((self.first + self.rest) / sigma.mantissa, -self.exponent - sigma.exponent)
 
     def times_slope(self, mu: Doubles, sigma: Scale) -> Doubles:
@@ -137,6 +148,7 @@ class Scaled(NamedTuple):
 
     def _product(self, factor: Doubles, upper: Doubles, lower: Doubles) -> Doubles:
         """The product with a factor, ``upper + lower``, of which the upper part has 26 binary digits."""
+        assert self.first is not None
         rest, more = self.rest, aligned(self.first.shape)
         if self.growth is not None:
             growth = np.subtract(self.growth, 1.0, out=self.growth)  # exact as a rule, and small
@@ -189,7 +201,7 @@ def shift_ratio(mu: Doubles, sigma: Doubles, numbers: Numbers) -> tuple[Near, Sc
         return _quotient(np.ldexp(mu, -exponent), scale), scale
     scale = Scale(sigma, _reciprocal(sigma), 0)
     if numbers is Numbers.NARROW:
-        return nearest(np.clip(mu * scale.inverse, -FARTHEST, FARTHEST)), scale
+        return nearest(np.clip(mu * scale.inverse, -FARTHEST, FARTHEST), narrow=True), scale
     return _quotient(mu, scale), scale
 
 
@@ -198,18 +210,18 @@ def _reciprocal(sigma: Doubles) -> Doubles:
     return np.divide(1.0, sigma, out=inverse)
 
 
-def nearest(a: Doubles) -> Near:
+def nearest(a: Doubles, narrow: bool) -> Near:
     """A double."""
     shifted, centre, rest = aligned((3, a.size))
     np.add(a, _SHIFT, out=shifted)
     np.subtract(shifted, _SHIFT, out=centre)
     np.subtract(a, centre, out=rest)
-    return Near(shifted.view(np.int64), centre, rest, a.min(), a.max())
+    return Near(shifted.view(np.int64), centre, rest, a.min(), a.max(), narrow)
 
 
 def nearest_to_sum(a: Doubles, more: Doubles) -> Near:
     """The sum of two numbers, the second much the smaller one."""
-    near = nearest(a)
+    near = nearest(a, narrow=False)
     np.add(near.rest, more, out=near.rest)
     return near
 
@@ -258,16 +270,22 @@ def value(function: Function, a: Near) -> Scaled:
     """
     rest, entry, growth = aligned((3, a.centre.size))
     columns = a.columns(LEFT, RIGHT)
-    first, *middle, last, correction = table(function)
+    if a.narrow:
+        first, *others, last = rounded_table(function)
+        others.insert(0, first)
+    else:
+        first, *others, last, correction = table(function)
+        others.insert(0, correction)
     last.take(columns, mode="clip", out=rest)
-    for row in (*middle[::-1], correction):
+    for row in others[::-1]:
         rest *= a.rest
         rest += row.take(columns, mode="clip", out=entry)
-    if function not in PROPORTIONAL_TO_E:
-        return Scaled(first.take(columns, mode="clip", out=entry), rest, 0)
-    growth = _from_centre(a.centre.clip(-np.inf, 0.0, out=entry), a.rest, growth)
-    exponent = 0 if a.least > SMALL else exponents().take(columns, mode="clip")
-    return Scaled(first.take(columns, mode="clip", out=entry), rest, exponent, growth)
+    grows = function in PROPORTIONAL_TO_E
+    if grows:
+        growth = _from_centre(a.centre.clip(-np.inf, 0.0, out=entry), a.rest, growth)
+    exponent = exponents().take(columns, mode="clip") if grows and not a.least > SMALL else 0
+    part = None if a.narrow else first.take(columns, mode="clip", out=entry)
+    return Scaled(part, rest, exponent, growth if grows else None)
 
 
 def scaled_density(a: Near, numbers: Numbers) -> Scaled:

@@ -33,6 +33,7 @@ PER_UNIT = 64
 LEFT, RIGHT = -66, 9
 DEGREE = 8
 _NEGLIGIBLE = 2.0**-56  # share of the value that the last row of a table makes, at least somewhere
+_ROUNDED_ROWS = 4  # the next one makes a share of some 2^-31
 _DIGITS = 60  # half of them are lost in the recurrence at t = 66
 _TERMS = 28
 SMALL = -30  # centres left of it have E below 1e-195
@@ -160,6 +161,13 @@ def table(function: Function) -> Doubles:
     while np.all(np.abs(rows[-1]) <= _NEGLIGIBLE * np.abs(rows[0]) * (2.0 * PER_UNIT) ** (len(rows) - 1)):
         rows.pop()
     return np.array([*rows, correction])
+
+
+@cache
+def rounded_table(function: Function) -> Doubles:
+    """The rows that matter in float32; the first one is not split."""
+    rows = table(function)
+    return np.array([rows[0] + rows[-1], *rows[1:_ROUNDED_ROWS]])
 
 
 def _first_digits(number: float) -> float:
