@@ -36,6 +36,7 @@ from numpy.typing import ArrayLike
 from numeric.arrays import Doubles
 from numeric.evaluation import truncated_moments
 from numeric.evaluation.arguments import real_arrays, require_nonzero, require_positive
+from numeric.evaluation.central_share import central_ratio, lower_share
 from numeric.evaluation.elementwise import blockwise, blockwise_into
 from numeric.evaluation.normal_density import Rounded, density, rounded_density
 from numeric.evaluation.scaled_normal import (
@@ -87,7 +88,7 @@ def gate_probability(mu: ArrayLike, sigma: ArrayLike = 1.0) -> Any:
     >>> float(gate_probability(0.0)), round(float(gate_probability(-30.0)) * 1e198, 12)
     (0.5, 4.906713927148)
     """
-    return _of_normal(_gate, mu, sigma)
+    return _of_normal(_gate_probability, mu, sigma)
 
 
 def mean(mu: ArrayLike, sigma: ArrayLike = 1.0) -> Any:
@@ -355,7 +356,7 @@ def c1(gamma: ArrayLike, beta: ArrayLike) -> Any:
     >>> float(c1(-1.0, 0.0))
     0.5
     """
-    return _of_affine(_gate, gamma, beta)
+    return _of_affine(_gate_probability, gamma, beta)
 
 
 def c2(gamma: ArrayLike, beta: ArrayLike) -> Any:
@@ -540,6 +541,13 @@ _half_slope = _Tabulated(truncated_moments.half_slope_of_variance, 1, lambda mu,
 _sigma_gate = _Tabulated(truncated_moments.gate, 1, lambda mu, sigma: sigma, np.minimum)
 _c2 = _Tabulated(truncated_moments.second_moment, 0, lambda mu, sigma: 1 + (mu / sigma) ** 2)
 _c2_variance = _Tabulated(truncated_moments.variance, 0, lambda mu, sigma: np.ones_like(mu), np.minimum)
+
+
+def _gate_probability(mu: Doubles, sigma: Doubles, numbers: Numbers) -> Doubles:
+    narrow = numbers is Numbers.NARROW
+    return central_ratio(
+        mu, sigma, lambda a: lower_share(a, narrow), lambda mu, sigma: _gate(mu, sigma, numbers)
+    )
 
 
 def _rounded_gate_gradient(mu: Rounded, sigma: Rounded, narrow: bool, out: Sequence[Rounded]) -> None:

@@ -40,6 +40,13 @@ from numeric.evaluation.arguments import (
     require_one_of,
     require_positive,
 )
+from numeric.evaluation.central_share import (
+    central_ratio,
+    centrally,
+    lower_share,
+    lower_share_of_parts,
+    two_sided_share,
+)
 from numeric.evaluation.elementwise import blockwise
 from numeric.evaluation.error_free import halves, two_product, two_sum, upper_half
 from numeric.evaluation.scaled_normal import (
@@ -436,7 +443,12 @@ def _close_to_the_end(delta: Doubles, sigma: Doubles) -> Doubles:
 
 
 def _gaussian_p_plus(delta: Doubles, sigma: Doubles, numbers: Numbers) -> Doubles:
-    return _gaussian_tail(shift_ratio(-delta, sigma, numbers)[0])
+    narrow = numbers is Numbers.NARROW
+
+    def tabulated(mu: Doubles, sigma: Doubles) -> Doubles:
+        return value(truncated_moments.gate, shift_ratio(mu, sigma, numbers)[0]).unscaled()
+
+    return central_ratio(-delta, sigma, lambda a: lower_share(a, narrow), tabulated)
 
 
 def _laplace_p_plus(delta: Doubles, sigma: Doubles, numbers: Numbers) -> Doubles:
@@ -455,7 +467,15 @@ def _uniform_tail(ratio: Near) -> Doubles:
 
 
 def _gaussian_tail(ratio: Near) -> Doubles:
-    return value(truncated_moments.gate, ratio).unscaled()
+    """The memory of the ratio is used."""
+
+    def central(a: Doubles) -> Doubles:
+        return lower_share(a, True) if ratio.narrow else lower_share_of_parts(a, ratio.centre, ratio.rest)
+
+    def tabulated(at: Any) -> Doubles:
+        return value(truncated_moments.gate, ratio.part(at)).unscaled()
+
+    return centrally(ratio.centre + ratio.rest, central, tabulated)
 
 
 def _laplace_tail(ratio: Near) -> Doubles:
@@ -482,10 +502,15 @@ def _uniform_p_zero(delta: Doubles, sigma: Doubles, numbers: Numbers) -> Doubles
 
 
 def _gaussian_p_zero(delta: Doubles, sigma: Doubles, numbers: Numbers) -> Doubles:
-    ratio, _ = shift_ratio(delta, sigma, numbers)
-    share = value(truncated_moments.two_sided, ratio).unscaled()
-    np.copyto(share, 1.0, where=ratio.centre >= RIGHT)
-    return share.clip(0.0, 1.0, out=share)
+    narrow = numbers is Numbers.NARROW
+
+    def tabulated(delta: Doubles, sigma: Doubles) -> Doubles:
+        ratio, _ = shift_ratio(delta, sigma, numbers)
+        share = value(truncated_moments.two_sided, ratio).unscaled()
+        np.copyto(share, 1.0, where=ratio.centre >= RIGHT)
+        return share.clip(0.0, 1.0, out=share)
+
+    return central_ratio(delta, sigma, lambda a: two_sided_share(a, narrow), tabulated)
 
 
 def _laplace_p_zero(delta: Doubles, sigma: Doubles, numbers: Numbers) -> Doubles:
@@ -493,12 +518,16 @@ def _laplace_p_zero(delta: Doubles, sigma: Doubles, numbers: Numbers) -> Doubles
 
 
 def _gaussian_variance_at_ratio(t: Doubles, narrow: bool) -> Doubles:
-    t = np.minimum(t, -LEFT)
     first, second = _parts(_mean_abs()["gaussian"], 2)
-    if narrow:
-        return 2 * _gaussian_tail(nearest(t * -first, narrow))
-    delta, rounding = two_product(t, first)
-    return 2 * _gaussian_tail(-nearest_to_sum(delta, rounding + t * second))
+
+    def tabulated(at: Any) -> Doubles:
+        ratio = np.minimum(t[at], -LEFT)
+        delta, rounding = two_product(ratio, first)
+        near = nearest(-delta, narrow) if narrow else -nearest_to_sum(delta, rounding + ratio * second)
+        return value(truncated_moments.gate, near).unscaled()
+
+    share = centrally(t * -first, lambda a: lower_share(a, narrow), tabulated)
+    return np.multiply(share, 2.0, out=share)
 
 
 def _uniform_optimal_scale(delta: Doubles, sigma: Doubles, numbers: Numbers) -> Doubles:

@@ -16,7 +16,8 @@ grids (1, 2 and 4 bits), nor by ``benchmarks/search_for_errors.py`` around their
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -29,12 +30,14 @@ from numeric.evaluation.arguments import (
     require_one_of,
     require_positive,
 )
+from numeric.evaluation.central_share import lower_share_of_quotient
 from numeric.evaluation.elementwise import blockwise
 from numeric.evaluation.error_free import two_quotient, two_sum
 from numeric.evaluation.scaled_normal import FARTHEST, Near, nearest, nearest_to_sum
 from numeric.ternary import LOWER_TAILS
 
 _MOST_BITS = 16  # which takes seconds
+_MODERATE = 2.0**400  # neither the square of a level nor its ratio to _LARGE leaves the range
 _LARGE = 2.0**600  # a ratio of scales beyond which nothing changes
 
 
@@ -84,30 +87,32 @@ def variance(sigma: ArrayLike, clip: ArrayLike, bits: int, distribution: str) ->
         if steps == 1:  # no threshold: sigma does not matter, but nan stays nan
             return clip * clip + 0 * sigma
         if narrow:
-            total, rounding = _sum_over_thresholds(tail, _rounded_thresholds(sigma, clip, steps))
-            bracket = (total + rounding) * (16 / float(steps) ** 2)
-            return clip * (clip * bracket)
-        clip, exponent = np.frexp(clip)
-        sigma = np.clip(np.ldexp(sigma, -exponent), 1 / _LARGE, _LARGE)
+            bracket = sum(j * tail(ratio) for j, ratio in _rounded_thresholds(sigma, clip, steps)) + 1 / 16
+            return clip * (clip * (bracket * (16 / float(steps) ** 2)))
+        exponent = np.zeros(1, np.intc)
+        if not (clip.size == 1 and 1 / _MODERATE < clip[0] < _MODERATE):
+            clip, exponent = np.frexp(clip)
+            sigma = np.ldexp(sigma, -exponent)
+        sigma = np.clip(sigma, 1 / _LARGE, _LARGE)
         step, rest = two_quotient(2 * clip, np.array([float(steps)]))
-        total, rounding = _sum_over_thresholds(tail, _thresholds(sigma, step, rest, steps))
-        square, more = step * step, rest * (2 * step + rest)  # the first is exact
+        total, rounding = _sum_of(_tails(distribution, sigma, step, rest, steps))
+        square, more = 4 * step * step, 4 * rest * (2 * step + rest)  # the first is exact
         found = square * total
-        more = more * total
-        more += rounding * square
-        found += more
-        return np.asarray(np.ldexp(found, 2 * exponent + 2))
+        left = more * total
+        left += rounding * square
+        found += left
+        found += (square + more) / 16
+        return np.asarray(np.ldexp(found, 2 * exponent) if exponent.any() else found)
 
     return blockwise(kernel, sigma, clip)
 
 
-def _sum_over_thresholds(
-    tail: Callable[[Near], Doubles], thresholds: Iterable[tuple[int, Near]]
-) -> tuple[Doubles, Doubles]:
-    """``E Q^2 / (4 Delta^2)``, and its rounding error."""
-    total, rounding = np.full(1, 1 / 16), np.zeros(1)
-    for j, threshold in thresholds:
-        term = tail(threshold)
+def _sum_of(tails: Iterator[tuple[int, Doubles]]) -> tuple[Doubles, Doubles]:
+    """``E Q^2 / (4 Delta^2)`` less 1/16, and its rounding error."""
+    rounding: Doubles = np.zeros(1)
+    j, total = next(tails)
+    total *= j
+    for j, term in tails:
         term *= j
         total, error = two_sum(total, term)
         rounding = np.add(error, rounding, out=error)
@@ -121,13 +126,30 @@ def _rounded_thresholds(sigma: Doubles, clip: Doubles, steps: int) -> Iterator[t
         yield j, nearest(np.maximum(j * step, -FARTHEST), narrow=True)
 
 
-def _thresholds(sigma: Doubles, step: Doubles, rest: Doubles, steps: int) -> Iterator[tuple[int, Near]]:
-    """The same, in two doubles, from the step in two."""
-    upper, lower = two_quotient(-step, sigma)
-    lower -= rest / sigma
-    for j in range(steps // 2, 0, -1):
+def _tails(
+    distribution: str, sigma: Doubles, step: Doubles, rest: Doubles, steps: int
+) -> Iterator[tuple[int, Doubles]]:
+    """Every j > 0 with the share of weights beyond j steps, from the step in two doubles; the smallest share first."""
+    ratio_of_all = cache(lambda: _step_over(sigma, step, rest))
+
+    def tail(j: int, at: Any) -> Doubles:
+        all_of_them = isinstance(at, slice)
+        upper, lower = ratio_of_all() if all_of_them else _step_over(sigma[at], step, rest)
         threshold, more = j * upper, j * lower
         if not threshold.min() > -FARTHEST:
             more *= threshold > -FARTHEST
             np.maximum(threshold, -FARTHEST, out=threshold)
-        yield j, nearest_to_sum(threshold, more)
+        return LOWER_TAILS[distribution](nearest_to_sum(threshold, more))
+
+    for j in range(steps // 2, 0, -1):
+        if distribution == "gaussian" and step.size == 1:
+            yield j, lower_share_of_quotient(*two_sum(-j * step, -j * rest), sigma, partial(tail, j))
+        else:
+            yield j, tail(j, slice(None))
+
+
+def _step_over(sigma: Doubles, step: Doubles, rest: Doubles) -> tuple[Doubles, Doubles]:
+    """``-(step + rest)/sigma``, in two doubles."""
+    upper, lower = two_quotient(-step, sigma)
+    lower -= rest / sigma
+    return upper, lower

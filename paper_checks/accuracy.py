@@ -118,8 +118,8 @@ def errors_at(subject: Subject, arguments: tuple[Floats, ...], dtype: Any) -> Fl
 def _values(function: Callable[..., Floats], *arguments: Floats) -> Floats:
     """Values on a grid of one or two arguments, those points together for which a function may have a way of its own.
 
-    These are the ones that share their second argument, which is given as a number; those where nothing comes near
-    over- or underflow; and the rest.
+    These are the ones that share their second argument, which is given as a number; of those where nothing comes near
+    over- or underflow every other one of a ratio of at most 1, and all others; and the rest.
     """
     values: Floats = np.empty_like(arguments[0])
     for kind, *some in _kinds(*arguments):
@@ -132,8 +132,11 @@ def _values(function: Callable[..., Floats], *arguments: Floats) -> Floats:
 
 def _kinds(first: Floats, second: Floats | None = None) -> Iterator[tuple[Any, ...]]:
     """Which points belong together, and the arguments there."""
+    every_other = np.arange(first.size) % 2 == 0
     if second is None:
-        yield slice(None), first
+        central = every_other & (np.abs(first) <= 1)
+        for kind in (central, ~central):
+            yield kind, first[kind]
         return
     rest = np.ones(first.size, bool)
     shared, counts = np.unique(second, return_counts=True)
@@ -143,7 +146,8 @@ def _kinds(first: Floats, second: Floats | None = None) -> Iterator[tuple[Any, .
         yield kind, first[kind], number
     with np.errstate(over="ignore", under="ignore"):
         near = (np.abs(np.frexp(second)[1]) < MODERATE) & (np.abs(first / second) < 2.0**9)
-    for kind in (rest & near, rest & ~near):
+        central = every_other & near & (np.abs(first / second) <= 1)
+    for kind in (rest & central, rest & near & ~central, rest & ~near):
         yield kind, first[kind], second[kind]
 
 
@@ -244,8 +248,21 @@ def _in_fractions(expr: sp.Expr, *symbols: sp.Symbol) -> Callable[..., arb]:
 def magnitudes(points: int, dtype: Any) -> Floats:
     """Positive numbers: half of them spread over the whole range of the type, half over what matters most."""
     least, most = (-323, 308) if dtype == np.float64 else (-45, 38)
-    wide, narrow = np.logspace(least, most, points - points // 2), np.logspace(-3, 2, points // 2)
+    wide, narrow = (
+        _distinct(ends, count, dtype)
+        for ends, count in (((least, most), points - points // 2), ((-3, 2), points // 2))
+    )
     return np.concatenate([wide, narrow])
+
+
+def _distinct(ends: tuple[float, float], points: int, dtype: Any) -> Floats:
+    """So many numbers of a type between powers of ten, their logarithms equally far apart where the type allows it."""
+    tried, found = points, np.logspace(*ends, points)
+    while np.unique(_as(dtype, found)).size < points:  # subnormal numbers are few
+        tried += tried // 8 + 1
+        found = np.logspace(*ends, tried)
+    distinct: Floats = np.unique(_as(dtype, found)).astype(np.float64)
+    return distinct[np.linspace(0, distinct.size - 1, points).astype(int)]
 
 
 def shifts(points: int, dtype: Any) -> tuple[Floats]:
@@ -257,7 +274,18 @@ def shifts(points: int, dtype: Any) -> tuple[Floats]:
 
 
 def normals(points: int, dtype: Any) -> tuple[Floats, Floats]:
-    """Mean and standard deviation; the latter 1, 0.7, near 1, or anywhere in the range."""
+    """Mean and standard deviation, distinct pairs; the latter 1, 0.7, near 1, or anywhere in the range."""
+    tried = points
+    while True:
+        pairs = np.array(_normals(tried, dtype))
+        _, first = np.unique(pairs, axis=1, return_index=True)
+        if first.size >= points:
+            mu, sigma = pairs[:, np.sort(first)]
+            return mu, sigma
+        tried += tried // 4 + 1  # many leave the range
+
+
+def _normals(points: int, dtype: Any) -> tuple[Floats, Floats]:
     (a,) = shifts(points, np.float64)
     rng = np.random.default_rng(0)
     least, most = (-323, 308) if dtype == np.float64 else (-45, 38)
@@ -276,8 +304,8 @@ def normals(points: int, dtype: Any) -> tuple[Floats, Floats]:
 
 def thresholds(points: int, dtype: Any) -> tuple[Floats, Floats]:
     """Threshold and standard deviation."""
-    mu, sigma = normals(points, dtype)
-    return np.abs(mu), sigma
+    mu, sigma = normals(2 * points, dtype)
+    return mu[mu >= 0], sigma[mu >= 0]
 
 
 def thresholds_of_uniform(points: int, dtype: Any) -> tuple[Floats, Floats]:

@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike
 
 from numeric.arrays import Doubles, Floats, keep_what_is_freed
 
-BLOCK = 3 << 14
+BLOCK = 3 << 15
 """Elements: large enough to hide what a call costs, small enough that the arrays of a kernel stay in the cache."""
 _BYTES = 3 << 18
 """Of an array in the larger blocks of kernels that have few: what the calls cost matters more there."""

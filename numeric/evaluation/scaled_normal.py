@@ -70,6 +70,10 @@ class Near(NamedTuple):
             np.clip(column, 0, (right - left) * PER_UNIT, out=column)
         return column
 
+    def part(self, at: Any) -> Near:
+        """The numbers at some places."""
+        return self._replace(place=self.place[at], centre=self.centre[at], rest=self.rest[at])
+
     def __neg__(self) -> Near:
         """The numbers ``-a``."""
         place = _ZERO - (self.place - _ZERO)
@@ -82,6 +86,11 @@ class Scale(NamedTuple):
     mantissa: Doubles
     inverse: Doubles
     exponent: Any
+
+    @property
+    def is_one(self) -> bool:
+        """Whether it is the number 1."""
+        return self.mantissa.size == 1 and float(self.mantissa[0]) == 1 and isinstance(self.exponent, int)
 
     def to_the(self, power: int) -> tuple[Doubles, Doubles, Doubles]:
         """The mantissa or its square: rounded, its first 26 binary digits, and the rest."""
@@ -118,7 +127,7 @@ class Scaled(NamedTuple):
 
     def times(self, sigma: Scale, power: int) -> Doubles:
         """The product with a power of sigma, 0 to 2."""
-        if power == 0 or self.first is None:
+        if power == 0 or self.first is None or sigma.is_one:
             value = self.unscaled()
             for _ in range(power):
                 value *= sigma.mantissa
@@ -202,6 +211,8 @@ def shift_ratio(mu: Doubles, sigma: Doubles, numbers: Numbers) -> tuple[Near, Sc
     scale = Scale(sigma, _reciprocal(sigma), 0)
     if numbers is Numbers.NARROW:
         return nearest(np.clip(mu * scale.inverse, -FARTHEST, FARTHEST), narrow=True), scale
+    if scale.is_one:
+        return nearest(mu.clip(-FARTHEST, FARTHEST), narrow=False), scale
     return _quotient(mu, scale), scale
 
 

@@ -33,7 +33,7 @@ PER_UNIT = 64
 LEFT, RIGHT = -66, 9
 DEGREE = 8
 _NEGLIGIBLE = 2.0**-56  # share of the value that the last row of a table makes, at least somewhere
-_ROUNDED_ROWS = 4  # the next one makes a share of some 2^-31
+_NEGLIGIBLE_IN_FLOAT32 = 2.0**-31
 _DIGITS = 60  # half of them are lost in the recurrence at t = 66
 _TERMS = 28
 SMALL = -30  # centres left of it have E below 1e-195
@@ -158,16 +158,23 @@ def table(function: Function) -> Doubles:
             short = _first_digits(float(first))
             columns.append([short, *map(float, more), float(first - Decimal(short))])
     *rows, correction = np.transpose(columns)
-    while np.all(np.abs(rows[-1]) <= _NEGLIGIBLE * np.abs(rows[0]) * (2.0 * PER_UNIT) ** (len(rows) - 1)):
-        rows.pop()
+    rows = list(rows)
+    _drop_what_makes_less_than(_NEGLIGIBLE, rows)
     return np.array([*rows, correction])
+
+
+def _drop_what_makes_less_than(share: float, rows: list[Doubles]) -> None:
+    while np.all(np.abs(rows[-1]) <= share * np.abs(rows[0]) * (2.0 * PER_UNIT) ** (len(rows) - 1)):
+        rows.pop()
 
 
 @cache
 def rounded_table(function: Function) -> Doubles:
     """The rows that matter in float32; the first one is not split."""
-    rows = table(function)
-    return np.array([rows[0] + rows[-1], *rows[1:_ROUNDED_ROWS]])
+    *rows, correction = table(function)
+    rows[0] = rows[0] + correction
+    _drop_what_makes_less_than(_NEGLIGIBLE_IN_FLOAT32, rows)
+    return np.array(rows)
 
 
 def _first_digits(number: float) -> float:
