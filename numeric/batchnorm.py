@@ -33,8 +33,8 @@ With numbers of all sizes, from subnormal ones to the largest, ``benchmarks/batc
 data, with an offset and with one outlier, ``benchmarks/batchnorm_accuracy.py`` finds at most 3.0 and 1.7, and of odder
 inputs (a few equal spikes, steps, two values, g with heavy tails or spikes) ``benchmarks/search_batchnorm.py`` 3.7 and
 2.5. Searches that improve on the worst samples again and again find 5.6 and 3.8; the latter in grad_beta, where one
-number of g is larger than all others together, which in float32 gives 2.7 without a search (to look for it would take a
-thirtieth of the time). The units leave out that the first estimate of the mean may be off by up to half a standard
+number of g is larger than all others together, which in float32 gives 3.4 without a search (to look for it would take a
+twentieth of the time). The units leave out that the first estimate of the mean may be off by up to half a standard
 deviation, if the first 256 samples (float32: 128) are unlike the others: what is made of that cancels, which costs
 digits where g or v are large only where xhat is nearly 0. Then 63 and 11 ulp were found in the second gradient in x,
 and in grad_gamma any number: a small part of an ulp of ``m <|g|>``, which is far larger there than the unit.

@@ -23,14 +23,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from numeric.arrays import Doubles
+from numeric.arrays import Doubles, aligned
 from numeric.evaluation.arguments import (
     real_arrays,
     require_integer,
     require_one_of,
     require_positive,
 )
-from numeric.evaluation.central_share import lower_share_of_quotient
+from numeric.evaluation.central_share import centrally, lower_share
 from numeric.evaluation.elementwise import blockwise
 from numeric.evaluation.error_free import two_quotient, two_sum
 from numeric.evaluation.scaled_normal import FARTHEST, Near, nearest, nearest_to_sum
@@ -97,9 +97,10 @@ def variance(sigma: ArrayLike, clip: ArrayLike, bits: int, distribution: str) ->
         step, rest = two_quotient(2 * clip, np.array([float(steps)]))
         total, rounding = _sum_of(_tails(distribution, sigma, step, rest, steps))
         square, more = 4 * step * step, 4 * rest * (2 * step + rest)  # the first is exact
-        found = square * total
         left = more * total
-        left += rounding * square
+        if rounding.any():
+            left += rounding * square
+        found = np.multiply(total, square, out=total)
         found += left
         found += (square + more) / 16
         return np.asarray(np.ldexp(found, 2 * exponent) if exponent.any() else found)
@@ -111,7 +112,8 @@ def _sum_of(tails: Iterator[tuple[int, Doubles]]) -> tuple[Doubles, Doubles]:
     """``E Q^2 / (4 Delta^2)`` less 1/16, and its rounding error."""
     rounding: Doubles = np.zeros(1)
     j, total = next(tails)
-    total *= j
+    if j > 1:
+        total *= j
     for j, term in tails:
         term *= j
         total, error = two_sum(total, term)
@@ -143,7 +145,8 @@ def _tails(
 
     for j in range(steps // 2, 0, -1):
         if distribution == "gaussian" and step.size == 1:
-            yield j, lower_share_of_quotient(*two_sum(-j * step, -j * rest), sigma, partial(tail, j))
+            ratio = np.divide(-j * (step + rest), sigma, out=aligned((sigma.size,)))
+            yield j, centrally(ratio, partial(lower_share, narrow=False), partial(tail, j))
         else:
             yield j, tail(j, slice(None))
 

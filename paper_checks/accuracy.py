@@ -353,12 +353,17 @@ def activations(points: int, dtype: Any) -> tuple[Floats, Floats]:
 
 
 def clips(points: int, dtype: Any) -> tuple[Floats, Floats]:
-    """Standard deviation and largest level, of comparable size."""
+    """Standard deviation and largest level, of comparable size; the latter 1, 3.7, or anywhere in the range."""
     (sigma,) = standard_deviations(points, dtype)
     rng = np.random.default_rng(3)
+    ratio, kind = 10 ** rng.uniform(-2, 2, points), np.arange(points) % 4
+    limits = np.finfo(dtype)
     with np.errstate(under="ignore", over="ignore"):
-        clip = _as(dtype, sigma * 10 ** rng.uniform(-2, 2, points))
-    return sigma, np.clip(clip, np.finfo(dtype).smallest_subnormal, np.finfo(dtype).max)
+        clip = _as(
+            dtype, np.choose(kind, [np.ones(points), np.full(points, 3.7), sigma * ratio, sigma * ratio])
+        )
+    sigma = np.where(kind < 2, _as(dtype, clip / ratio), sigma)
+    return sigma, np.clip(clip, limits.smallest_subnormal, limits.max)
 
 
 def _as(dtype: Any, values: Floats) -> Floats:

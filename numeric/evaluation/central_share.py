@@ -94,19 +94,6 @@ def lower_share_of_parts(a: Doubles, centre: Doubles, rest: Doubles) -> Doubles:
     return np.add(centre, small, out=small)
 
 
-def lower_share_of_quotient(
-    numerator: Doubles, more: Doubles, sigma: Doubles, elsewhere: Callable[[Any], Doubles]
-) -> Doubles:
-    """Phi((numerator + more)/sigma), of a single numerator in two doubles, the sum rounded and what that leaves."""
-
-    def central(a: Doubles) -> Doubles:
-        centre, rest = _parts(a)
-        rest += a * (more / numerator)
-        return lower_share_of_parts(a, centre, rest)
-
-    return centrally(np.divide(numerator, sigma, out=aligned((sigma.size,))), central, elsewhere)
-
-
 def two_sided_share(a: Doubles, narrow: bool) -> Doubles:
     """P(|z| < a), where a is not negative: nothing cancels."""
     terms = _ROUNDED_TERMS if narrow else _TERMS

@@ -2,7 +2,7 @@
 
 Each block has a generator of its own, and moments are merged in the order of the blocks: the result is the same, bit by
 bit, for any number of workers and any order in which they finish, on processors of one kind. Nothing grows with the
-number of draws but a list with the first number of each block of some two million, which tells streams apart.
+number of draws.
 """
 
 from __future__ import annotations
