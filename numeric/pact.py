@@ -25,7 +25,7 @@ larger than what is stated was found by ``benchmarks/accuracy.py`` on its grids,
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -34,6 +34,8 @@ from numeric.arrays import Doubles, Floats, aligned
 from numeric.evaluation.arguments import real_arrays, require_integer, require_positive
 from numeric.evaluation.elementwise import blockwise, blockwise_into
 from numeric.evaluation.error_free import two_product
+
+__all__ = ["grad_alpha", "grad_alpha_original", "grad_input", "quantised"]
 
 _MOST_BITS = 32
 _ROUNDINGS = 1.25
@@ -46,7 +48,7 @@ _ROOM = 500
 """Alpha is brought to about 2^500, so that the smallest quotient x/alpha stays normal on the way."""
 
 
-def quantised(x: ArrayLike, alpha: ArrayLike, bits: int) -> Any:
+def quantised(x: ArrayLike, alpha: ArrayLike, bits: SupportsIndex) -> Any:
     """The quantised activation.
 
     Error: at most 1.5 ulp (float32: 1.5).
@@ -61,7 +63,7 @@ def quantised(x: ArrayLike, alpha: ArrayLike, bits: int) -> Any:
     Returns
     -------
     ndarray or scalar
-        Of the shape of the arguments together, and of their type.
+        Of the shape of the arguments together; float32 for float32 and float16, else float64.
 
     Raises
     ------
@@ -77,7 +79,8 @@ def quantised(x: ArrayLike, alpha: ArrayLike, bits: int) -> Any:
     >>> quantised([-1.0, 0.5, 1.5, 9.0], 3.0, 2).tolist()  # 0.5 and 1.5 are half-way: to the even level
     [0.0, 0.0, 2.0, 3.0]
     """
-    steps = 2.0 ** require_integer("bits", bits, 1, _MOST_BITS) - 1
+    bits = require_integer("bits", bits, 1, _MOST_BITS)
+    steps = 2.0**bits - 1
 
     def kernel(x: Floats, alpha: Floats, narrow: bool, out: Any = None) -> Floats:
         place, level = aligned((2, max(x.size, alpha.size)), x.dtype)
@@ -110,7 +113,7 @@ def quantised(x: ArrayLike, alpha: ArrayLike, bits: int) -> Any:
     return blockwise_into(kernel, x, alpha, of=x.dtype)
 
 
-def grad_alpha(x: ArrayLike, alpha: ArrayLike, bits: int) -> Any:
+def grad_alpha(x: ArrayLike, alpha: ArrayLike, bits: SupportsIndex) -> Any:
     """Calibrated gradient of the quantised activation in alpha.
 
     Error: at most 3 ulp (float32: 0.51).
@@ -125,7 +128,7 @@ def grad_alpha(x: ArrayLike, alpha: ArrayLike, bits: int) -> Any:
     Returns
     -------
     ndarray or scalar
-        Of the shape of the arguments together, and of their type.
+        Of the shape of the arguments together; float32 for float32 and float16, else float64.
 
     Raises
     ------
@@ -165,7 +168,7 @@ def grad_alpha_original(x: ArrayLike, alpha: ArrayLike) -> Any:
     Returns
     -------
     ndarray or scalar
-        Of the shape of the arguments together, and of their type.
+        Of the shape of the arguments together; float32 for float32 and float16, else float64.
 
     Raises
     ------
@@ -199,7 +202,7 @@ def grad_input(x: ArrayLike, alpha: ArrayLike) -> Any:
     Returns
     -------
     ndarray or scalar
-        Of the shape of the arguments together, and of their type.
+        Of the shape of the arguments together; float32 for float32 and float16, else float64.
 
     Raises
     ------

@@ -60,6 +60,8 @@ from numeric.evaluation.scaled_normal import (
 )
 from numeric.evaluation.truncated_moments import LEFT, PER_UNIT, RIGHT, root_two_pi, tail
 
+__all__ = ["binary_error", "mean_abs", "optimal_scale", "p_plus", "p_zero", "variance", "variance_at_ratio"]
+
 Kernel = Callable[..., Doubles]
 
 with localcontext(Context(prec=60)):
@@ -83,7 +85,7 @@ def p_plus(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
     Returns
     -------
     ndarray or scalar
-        Of the shape of the arguments together, and of their type.
+        Of the shape of the arguments together; float32 for float32 and float16, else float64.
 
     Raises
     ------
@@ -118,7 +120,7 @@ def p_zero(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
     Returns
     -------
     ndarray or scalar
-        Of the shape of the arguments together, and of their type.
+        Of the shape of the arguments together; float32 for float32 and float16, else float64.
 
     Raises
     ------
@@ -153,7 +155,7 @@ def variance(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
     Returns
     -------
     ndarray or scalar
-        Of the shape of the arguments together, and of their type.
+        Of the shape of the arguments together; float32 for float32 and float16, else float64.
 
     Raises
     ------
@@ -188,7 +190,7 @@ def variance_at_ratio(t: ArrayLike, distribution: str) -> Any:
     Returns
     -------
     ndarray or scalar
-        Of the shape of the arguments together, and of their type.
+        Of the shape of the arguments together; float32 for float32 and float16, else float64.
 
     Raises
     ------
@@ -225,7 +227,7 @@ def optimal_scale(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
     Returns
     -------
     ndarray or scalar
-        Of the shape of the arguments together, and of their type.
+        Of the shape of the arguments together; float32 for float32 and float16, else float64.
 
     Raises
     ------
@@ -260,7 +262,7 @@ def mean_abs(sigma: ArrayLike, distribution: str) -> Any:
     Returns
     -------
     ndarray or scalar
-        Of the shape of the arguments together, and of their type.
+        Of the shape of the arguments together; float32 for float32 and float16, else float64.
 
     Raises
     ------
@@ -295,7 +297,7 @@ def binary_error(sigma: ArrayLike, distribution: str) -> Any:
     Returns
     -------
     ndarray or scalar
-        Of the shape of the arguments together, and of their type.
+        Of the shape of the arguments together; float32 for float32 and float16, else float64.
 
     Raises
     ------

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache, partial
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -36,12 +36,14 @@ from numeric.evaluation.error_free import two_quotient, two_sum
 from numeric.evaluation.scaled_normal import FARTHEST, Near, nearest, nearest_to_sum
 from numeric.ternary import LOWER_TAILS
 
+__all__ = ["variance"]
+
 _MOST_BITS = 16  # which takes seconds
 _MODERATE = 2.0**400  # neither the square of a level nor its ratio to _LARGE leaves the range
 _LARGE = 2.0**600  # a ratio of scales beyond which nothing changes
 
 
-def variance(sigma: ArrayLike, clip: ArrayLike, bits: int, distribution: str) -> Any:
+def variance(sigma: ArrayLike, clip: ArrayLike, bits: SupportsIndex, distribution: str) -> Any:
     """Variance of weights of ``bits`` bits.
 
     Error: at most 3.5 ulp (float32: 0.51).
@@ -58,7 +60,7 @@ def variance(sigma: ArrayLike, clip: ArrayLike, bits: int, distribution: str) ->
     Returns
     -------
     ndarray or scalar
-        Of the shape of the arguments together, and of their type.
+        Of the shape of the arguments together; float32 for float32 and float16, else float64.
 
     Raises
     ------
@@ -74,7 +76,7 @@ def variance(sigma: ArrayLike, clip: ArrayLike, bits: int, distribution: str) ->
     --------
     >>> float(variance(0.3, 2.0, 1, "gaussian"))  # one bit: the sign, times clip
     4.0
-    >>> float(variance(1.0, 6.0, 12, "gaussian"))  # many bits: the weights, and rounding, Delta^2/12
+    >>> float(variance(1.0, 6.0, 12, "gaussian"))  # doctest: +ELLIPSIS
     1.0000007117557...
     """
     steps = 2 ** require_integer("bits", bits, 1, _MOST_BITS) - 1

@@ -6,7 +6,7 @@ import json
 import math
 import platform
 import time
-from collections.abc import Callable, Hashable, Mapping, Set
+from collections.abc import Callable, Hashable, Mapping, Sequence, Set
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -73,11 +73,9 @@ class Verification:
         return max(self.comparisons, key=lambda c: (c.refuted, c.resolution), default=None)
 
     def resolution(self, by_draws: bool) -> float | None:
-        """The coarsest resolution of plain draws, or the best of sharper instruments; None where there is none."""
-        own = [c.resolution for c in self.comparisons if c.measurement.by_draws == by_draws]
-        if not own:
-            return None
-        return max(own) if by_draws else min(own)
+        """The coarsest resolution of plain draws, or of sharper instruments; None where there is none."""
+        own = (c.resolution for c in self.comparisons if c.measurement.by_draws == by_draws)
+        return max(own, default=None)
 
     @property
     def resolution_without_draws(self) -> float | None:
@@ -256,22 +254,24 @@ def table(results: tuple[Verification, ...]) -> str:
 
 def _resolutions(results: tuple[Verification, ...]) -> str:
     """The smallest relative errors that would have been caught."""
-    draws = [x for r in results if (x := r.resolution(by_draws=True)) is not None]
+    drawn = [r for r in results if r.resolution(by_draws=True) is not None]
+    draws = [r.resolution(by_draws=True) for r in drawn]
+    beside = [r.resolution(by_draws=False) for r in drawn]
     at_random = [x for r in results if (x := r.resolution_without_draws) is not None]
-    sharper = [x for r in results if (x := r.resolution(by_draws=False)) is not None]
     text = (
-        f"resolution (absolute where a formula says 0): {_worst(draws)} by plain draws at worst "
-        f"({counted(len(draws), 'formula')}, power {POWER}, false alarm {FALSE_ALARM:g} for the run), "
+        f"resolution at worst (absolute where a formula says 0): {_worst(draws)} by plain draws and {_worst(beside)} "
+        f"by sharper instruments beside them ({counted(len(drawn), 'formula')}, power {POWER}, false alarm "
+        f"{FALSE_ALARM:g} for the run)"
     )
     if at_random:
         text += (
-            f"{_worst(at_random)} at random points for the {len(at_random)} without randomness of their own, "
+            f", {_worst(at_random)} at random points for the {len(at_random)} without randomness of their own"
         )
-    return f"{text}{_worst(sharper)} by sharper instruments ({counted(len(sharper), 'formula')})"
+    return text
 
 
-def _worst(resolutions: list[float]) -> str:
-    return _short(max(resolutions, default=None)) or "none"
+def _worst(resolutions: Sequence[float | None]) -> str:
+    return _short(max((x for x in resolutions if x is not None), default=None)) or "none"
 
 
 def _short(number: float | None) -> str:

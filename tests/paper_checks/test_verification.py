@@ -125,8 +125,9 @@ def test_resolutions_are_those_of_draws_or_of_random_points() -> None:
     assert alone.resolution_without_draws == 1e-8
     assert result((at_random, 1e-9), (by_draws, 1e-3)).resolution_without_draws is None
     assert result((fixed, 1e-9)).resolution_without_draws is None
-    line = verification.table((alone, result((by_draws, 2e-3)))).splitlines()[-1]
-    assert "2.0e-03 by plain draws at worst (1 formula," in line
+    both = result((by_draws, 2e-3), (fixed, 1e-9), (fixed, 1e-6))
+    line = verification.table((alone, both)).splitlines()[-1]
+    assert "2.0e-03 by plain draws and 1.0e-06 by sharper instruments beside them (1 formula," in line
     assert "1.0e-08 at random points for the 1 without" in line
     assert "random points" not in verification.table((result((by_draws, 2e-3)),))
 
