@@ -32,15 +32,16 @@ With numbers of all sizes, from subnormal ones to the largest, ``benchmarks/batc
 2.2 ulp in float64 and 1.7 in float32, against ball arithmetic. Of normal, uniform, rising, heavy-tailed and sparse
 data, with an offset and with one outlier, ``benchmarks/batchnorm_accuracy.py`` finds at most 3.0 and 1.7, and of odder
 inputs (a few equal spikes, steps, two values, g with heavy tails or spikes) ``benchmarks/search_batchnorm.py`` 3.7 and
-2.5. Searches that improve on the worst samples again and again find 5.6 and 3.8; the latter in grad_beta, where one
-number of g is larger than all others together, which in float32 gives 3.4 without a search (to look for it would take a
-twentieth of the time). The units leave out that the first estimate of the mean may be off by up to half a standard
-deviation, if the first 256 samples (float32: 128) are unlike the others: what is made of that cancels, which costs
-digits where g or v are large only where xhat is nearly 0. Then 63 and 11 ulp were found in the second gradient in x,
-and in grad_gamma any number: a small part of an ulp of ``m <|g|>``, which is far larger there than the unit.
+2.5. Batches that are worse are made by ``benchmarks/worst_batches.py``. Where one sample holds most of g, grad_beta is
+off by up to 3 in float32 (3.4 was seen; to look for that would take a twentieth of the time). Improving on random
+batches again and again gives 3.9 and 2.0, and in searches of hours 5.6 and 3.8. And the units leave out that the first
+estimate of the mean may be off by up to half a standard deviation, if the first 256 samples (float32: 128) are unlike
+the others: what is made of that cancels, which costs digits where g or v are large only where xhat is nearly 0. The
+error of grad_gamma is then any number of units, but a small part of an ulp of ``m <|g|>``, which is far larger there;
+in the second gradient in x 63 and 11 ulp were found so.
 
-nan and infinities stay in their channel; infinite parameters give the infinite limits. A channel that is constant has
-``xhat = 0``; if also ``eps = 0``, then ``s`` counts as 0, as in PyTorch's ``native_batch_norm``.
+nan and infinities stay in their channel; one infinite parameter gives the infinite limit. A channel that is constant
+has ``xhat = 0``; if also ``eps = 0``, then ``s`` counts as 0, as in PyTorch's ``native_batch_norm``.
 """
 
 from __future__ import annotations

@@ -98,7 +98,12 @@ def expectation_of_product(first: Iterable[Piece], second: Iterable[Piece], corr
     first, second
         The functions f and g, as pieces that are added up.
     correlation
-        Between -1 and 1, both excluded.
+        Between -1 and 1, both excluded; the time it takes grows as ``1/(1 - correlation^2)``.
+
+    Raises
+    ------
+    ValueError
+        When the correlation is not.
 
     Examples
     --------

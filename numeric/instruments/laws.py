@@ -26,6 +26,11 @@ class Law:
     ----------
     sigma
         Standard deviation, from 1e-50 to 1e50: fourth powers neither over- nor underflow.
+
+    Raises
+    ------
+    ValueError
+        When sigma is not.
     """
 
     sigma: float = 1.0

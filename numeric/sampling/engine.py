@@ -84,6 +84,11 @@ class Together:
     ----------
     parts
         At least one; their points follow one another.
+
+    Raises
+    ------
+    ValueError
+        When they are not drawn alike.
     """
 
     parts: tuple[Draws, ...]
