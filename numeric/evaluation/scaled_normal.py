@@ -129,16 +129,16 @@ class Scaled(NamedTuple):
         """The product with a power of sigma, 0 to 2."""
         if power == 0 or self.first is None or sigma.is_one:
             value = self.unscaled()
-            for _ in range(power):
+            for _ in range(power):  # there is no exponent then
                 value *= sigma.mantissa
-            return _ldexp(value, power * sigma.exponent)
+            return value
         return _ldexp(self._product(*sigma.to_the(power)), power * sigma.exponent - self.exponent)
 
     def times_mean(self, mu: Doubles, sigma: Scale) -> Doubles:
         """The product with mu where that is positive; far out it is cut off."""
         mu = np.minimum(np.ldexp(mu, -sigma.exponent), FARTHEST * sigma.mantissa)
         if self.first is None:
-            return _ldexp(self.unscaled() * mu, sigma.exponent)
+            return self.unscaled() * mu
         upper = upper_half(mu)
         return _ldexp(self._product(mu, upper, mu - upper), sigma.exponent - self.exponent)
 
