@@ -7,25 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
-from scipy.integrate import quad
 
 from numeric.arrays import Doubles
 from numeric.sampling.estimates import Estimate, Moments
-
-
-def density(w: float) -> float:
-    """The density.
-
-    Examples
-    --------
-    >>> density(0.0)
-    0.25
-    """
-    decay = np.exp(-abs(w))
-    return float(decay / (1 + decay) ** 2)
 
 
 def distribution(w: float) -> float:
@@ -93,29 +79,3 @@ def estimates(moments: Moments, share: float = 1.0) -> Mapping[str, Estimate]:
         name: moments.of(lambda t, quantity=quantity: float(quantity(t)), share)  # type: ignore[misc]
         for name, quantity in QUANTITIES.items()
     }
-
-
-def probability(low: float, high: float) -> float:
-    """Probability of a weight between two ends, by quadrature of the density.
-
-    Examples
-    --------
-    >>> round(probability(-np.inf, 0.0), 14)
-    0.5
-    """
-    steps = (-40.0, -20.0, -8.0, -3.0, -1.0, 0.0, 1.0, 3.0, 8.0, 20.0, 40.0)
-    cuts = [max(low, steps[0]), *(cut for cut in steps if low < cut < high), min(high, steps[-1])]
-    return float(sum(quad(density, a, b, epsabs=0.0, epsrel=1e-13)[0] for a, b in pairwise(cuts) if a < b))
-
-
-def by_quadrature(delta: float) -> Mapping[str, float]:
-    """The ``QUANTITIES`` at a threshold.
-
-    Examples
-    --------
-    >>> abs(by_quadrature(0.8)["mean"]) < 1e-15
-    True
-    """
-    _require(delta)
-    shares = probability(delta, np.inf), probability(-np.inf, -delta)
-    return {name: quantity(shares) for name, quantity in QUANTITIES.items()}

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
 from numeric.arrays import Doubles
 from numeric.evaluation.arguments import require_integer
 from numeric.experiments import logistic, ternary
-from numeric.experiments.weight_integrals import nearest_levels
 from numeric.sampling.estimates import Estimate, Moments
 
 
@@ -112,14 +110,3 @@ class LevelDraws:
 def variance(moments: Moments, share: float = 1.0) -> Estimate:
     """Variance of the rounded weights, from the moments of :class:`LevelDraws`; with one bit nothing varies."""
     return moments.of(lambda t: float(t[1] - t[0] ** 2), share)
-
-
-def variance_of_logistic_weights(largest: float, bits: int) -> float:
-    """Variance of rounded weights of the logistic law, by quadrature of its density from threshold to threshold."""
-    thresholds, levels = nearest_levels(bits, largest)
-    ends = [-np.inf, *map(float, thresholds), np.inf]
-    shares = [logistic.probability(low, high) for low, high in pairwise(ends)]
-    mean, square = (
-        sum(share * float(level) ** k for share, level in zip(shares, levels, strict=True)) for k in (1, 2)
-    )
-    return square - mean**2

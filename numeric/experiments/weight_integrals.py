@@ -15,12 +15,17 @@ from numeric.arrays import Doubles
 from numeric.evaluation.arguments import require_integer
 from numeric.instruments import grid, quadrature
 from numeric.instruments.bounded import Bounded
-from numeric.instruments.laws import Laplace, Law, Normal, Uniform
+from numeric.instruments.laws import Laplace, Law, Logistic, Normal, Uniform
 from numeric.instruments.quadrature import Instrument, Piece, monomial
 from numeric.instruments.rounding import UNIT, Number
 
 _MOST_BITS = 16  # every level takes an integral
-LAWS: Mapping[str, type[Law]] = {"uniform": Uniform, "gaussian": Normal, "laplace": Laplace}
+LAWS: Mapping[str, type[Law]] = {
+    "uniform": Uniform,
+    "gaussian": Normal,
+    "laplace": Laplace,
+    "logistic": Logistic,
+}
 
 
 def _law(distribution: str, sigma: float) -> Law:
@@ -46,9 +51,9 @@ def ternary_quantities(
     Parameters
     ----------
     distribution
-        ``"uniform"``, ``"gaussian"`` or ``"laplace"``.
+        ``"uniform"``, ``"gaussian"``, ``"laplace"`` or ``"logistic"``.
     sigma
-        Standard deviation of the weights, positive.
+        Standard deviation of the weights, of the logistic law its scale; positive.
     delta
         Threshold, at least 0; binary weights at 0.
     scale
@@ -66,7 +71,7 @@ def ternary_quantities(
     minus, zero, plus = _intervals((-delta, delta))
     ones = (1.0,)
     p_plus = integrate(law, [Piece(*plus, ones)])
-    mean = integrate(law, [Piece(*plus, ones), Piece(*minus, (-1.0,))])
+    mean = ternary_mean(distribution, sigma, delta, integrate)
     square = integrate(law, [Piece(*plus, ones), Piece(*minus, ones)])
     found = {
         "p_plus": p_plus,
@@ -77,6 +82,21 @@ def ternary_quantities(
     if scale is not None:
         found["error"] = quantisation_error(law, (-delta, delta), (-scale, 0.0, scale), integrate)
     return found
+
+
+def ternary_mean(
+    distribution: str, sigma: float, delta: float, integrate: Instrument = quadrature.expectation
+) -> Bounded:
+    """Mean of the ternary weights; parameters as in :func:`ternary_quantities`.
+
+    Examples
+    --------
+    >>> ternary_mean("logistic", 1.0, 0.7).refutes(0.0)
+    False
+    """
+    _require_threshold(delta)
+    minus, _, plus = _intervals((-delta, delta))
+    return integrate(_law(distribution, sigma), [Piece(*plus, (1.0,)), Piece(*minus, (-1.0,))])
 
 
 def ternary_at_ratio(
@@ -241,6 +261,27 @@ def quantised_moment(
     """
     pieces = (Piece(*i, monomial(order), 0.0, q) for i, q in _steps(thresholds, levels))
     return integrate(law, pieces)
+
+
+def quantised_variance(
+    law: Law, bits: int, largest: Number, integrate: Instrument = quadrature.expectation
+) -> Bounded:
+    """Variance of weights rounded to the nearest of ``2**bits`` levels.
+
+    Parameters
+    ----------
+    law, integrate
+        As in :func:`quantised_moment`.
+    bits, largest
+        As in :func:`nearest_levels`.
+
+    Examples
+    --------
+    >>> quantised_variance(Normal(2.0), 1, 3).refutes(9.0)
+    False
+    """
+    mean, square = (quantised_moment(law, *nearest_levels(bits, largest), k, integrate) for k in (1, 2))
+    return square - mean * mean
 
 
 def quantisation_error(

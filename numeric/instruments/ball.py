@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from numeric.instruments.bounded import Bounded
-from numeric.instruments.laws import Laplace, Law, Normal, Uniform
+from numeric.instruments.laws import Laplace, Law, Logistic, Normal, Uniform
 from numeric.instruments.quadrature import Piece
 from numeric.instruments.rounding import SMALLEST, UNIT, Number
 
@@ -85,7 +85,7 @@ class _Measure:
         """How far out an integral that begins at this distance from zero is taken; the end of a bounded support."""
         if isinstance(self.law, Normal):
             return (nearest**2 + 2 * self.drop * self.sigma**2).sqrt()
-        if isinstance(self.law, Laplace):
+        if isinstance(self.law, Laplace | Logistic):
             return nearest + self.drop * self.sigma
         return self.flint.arb(3).sqrt() * self.sigma
 
@@ -101,6 +101,8 @@ class _Measure:
         if isinstance(self.law, Laplace):
             rate = flint.arb(2).sqrt() / self.sigma
             return (-rate * x.real_abs(analytic=analytic)).exp() * rate / 2
+        if isinstance(self.law, Logistic):
+            return 1 / ((x / self.sigma / 2).cosh() ** 2 * (4 * self.sigma))
         return 1 / (2 * flint.arb(3).sqrt() * self.sigma) + 0 * x
 
     def integral(self, piece: Piece) -> Any:
@@ -136,10 +138,12 @@ class _Measure:
         return total
 
     def moment_beyond(self, i: int, cut: Any) -> Any:
-        """``E[x^i; x > cut]``, an incomplete gamma function."""
+        """``E[x^i; x > cut]``, an incomplete gamma function, or for the logistic law not less than it."""
         flint = self.flint
         if isinstance(self.law, Normal):
             upper = ((cut / self.sigma) ** 2 / 2).gamma_upper(flint.arb(i + 1) / 2)
             return self.sigma**i * flint.arb(2) ** (flint.arb(i) / 2 - 1) * upper / flint.arb.pi().sqrt()
+        if isinstance(self.law, Logistic):  # the density is less than exp(-x/sigma)/sigma
+            return self.sigma**i * (cut / self.sigma).gamma_upper(flint.arb(i + 1))
         rate = flint.arb(2).sqrt() / self.sigma
         return (rate * cut).gamma_upper(flint.arb(i + 1)) / (2 * rate**i)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
 
 import numpy as np
 
@@ -16,6 +15,8 @@ DROP = 45.0
 
 
 _MODERATE = 1e50
+_PANEL, _PANELS = 2.0, 30  # length in scales of the logistic law, and number on each side
+_BESIDE = 3.0  # in scales, to the side: soon after, at i pi, its density has a pole
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,14 @@ class Law:
 
     sigma: float = 1.0
 
-    kinks: ClassVar[tuple[float, ...]] = (0.0,)
-    """Where the density is not analytic, or an integral is worth dividing."""
-
     def __post_init__(self) -> None:
         if not 1 / _MODERATE <= self.sigma <= _MODERATE:
             raise ValueError(f"sigma must be from {1 / _MODERATE:g} to {_MODERATE:g}, got {self.sigma}")
+
+    @property
+    def kinks(self) -> tuple[float, ...]:
+        """Where the density is not analytic, or an integral is worth dividing."""
+        return (0.0,)
 
     @property
     def constant(self) -> Running:
@@ -138,3 +141,39 @@ class Uniform(Law):
 
     def decay(self, distance: float) -> float:
         return np.inf
+
+
+@dataclass(frozen=True)
+class Logistic(Law):
+    """The logistic law; sigma is its scale, of which the standard deviation is pi/sqrt(3) times as much.
+
+    With u = x/sigma the density is ``1/(2 sigma (cosh u + 1))``, analytic but for ``u = i pi`` and its odd multiples.
+    """
+
+    @property
+    def kinks(self) -> tuple[float, ...]:
+        """Panels as long as the density is analytic to the sides."""
+        return tuple(self.sigma * _PANEL * k for k in range(-_PANELS, _PANELS + 1))
+
+    @cached_property
+    def constant(self) -> Running:
+        return Running(1.0, 0.0) / self.sigma
+
+    def exponent(self, x: Running) -> Running:
+        u = abs(x) / self.sigma
+        return -u - (-u).exp().log1p() * 2.0
+
+    def log_majorant(self, centre: Doubles | float, reach: Doubles, height: Doubles) -> Doubles:
+        # |cosh u + 1| at u = p + iq is 2 |cosh(u/2)|^2 = cosh p + cos q, and not less than cosh p - 1
+        p = np.maximum(np.abs(centre) - reach, 0.0) / self.sigma
+        q, decaying = height / self.sigma, np.exp(-p)
+        beside = np.log1p(decaying * (2 * np.cos(np.minimum(q, _BESIDE)) + decaying))
+        with np.errstate(divide="ignore"):  # infinite where a pole may lie
+            beyond = 2 * np.log(-np.expm1(-p))
+        return np.asarray(-p - np.where(q <= _BESIDE, beside, beyond))
+
+    def cut(self, nearest: float, drop: float = DROP) -> float:
+        return nearest + drop * self.sigma
+
+    def decay(self, distance: float) -> float:
+        return float(np.tanh(distance / (2 * self.sigma))) / self.sigma * (1 - 2.0**-40)

@@ -1,8 +1,8 @@
 """Running error analysis: floating-point numbers and arrays that carry a bound on their own error.
 
 Every operation adds what it may have rounded to what its operands may be off by. What is assumed of the machine:
-sums, products, quotients and square roots are rounded to nearest with gradual underflow, and NumPy's ``exp`` is
-within 4 units in the last place, the limit that NumPy tests it to.
+sums, products, quotients and square roots are rounded to nearest with gradual underflow, and NumPy's ``exp`` and
+``log1p`` are within 4 units in the last place, the limit that NumPy tests them to.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ UNIT = 2.0**-52
 SMALLEST = 2.0**-1070
 """More than what gradual underflow takes from one result."""
 _OUTWARD = 1 + 2.0**-48  # a bound is itself the rounded sum of a few positive terms
-_EXP_UNITS = 4.0
+_FUNCTION_UNITS = 4.0
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -88,7 +88,12 @@ class Running:
     def exp(self) -> Running:
         """The exponential function."""
         value = np.exp(self.value)
-        return Running(value, value * (np.expm1(self.error) + _EXP_UNITS * UNIT) * _OUTWARD + SMALLEST)
+        return Running(value, value * (np.expm1(self.error) + _FUNCTION_UNITS * UNIT) * _OUTWARD + SMALLEST)
+
+    def log1p(self) -> Running:
+        """The logarithm of 1 plus a number that is not negative."""
+        value = np.log1p(self.value)
+        return Running(value, (self.error + _FUNCTION_UNITS * UNIT * value) * _OUTWARD + SMALLEST)
 
     def sqrt(self) -> Running:
         """The square root of a number whose bound excludes zero."""

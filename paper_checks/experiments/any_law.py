@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from numeric.experiments import logistic
-from numeric.experiments.uniform_levels import LevelDraws, variance, variance_of_logistic_weights
+from numeric.experiments.uniform_levels import LevelDraws, variance
+from numeric.experiments.weight_integrals import quantised_variance, ternary_mean, ternary_quantities
+from numeric.instruments.bounded import Bounded
+from numeric.instruments.laws import Logistic
 from numeric.sampling.estimates import Estimate, Moments
 from paper_checks.experiments.measurement import (
-    QUADRATURE,
     AnyExperiment,
     Experiment,
     Measurement,
@@ -17,19 +19,18 @@ from paper_checks.experiments.measurement import (
 
 _DELTA = 0.7
 _LARGEST, _BITS = 2.5, (2, 4)
-_LEVELS = "uniform_levels.variance"
+_LEVELS, _MEAN = "uniform_levels.variance", "ternary.mean"  # of a symmetric law, which is zero
 
 
 def _measurement(
-    formula: str, point: Values, found: Estimate | float, *, at_random: bool = False
+    formula: str, point: Values, found: Estimate | Bounded, *, at_random: bool = False
 ) -> Measurement:
     return Measurement(
         formula,
         point,
         found,
-        tolerance=QUADRATURE,
         distribution=logistic.distribution,
-        expected_zero=formula == "ternary.mean",
+        expected_zero=formula == _MEAN,
         at_random=at_random,
     )
 
@@ -57,6 +58,10 @@ def _uniform_levels() -> Sampled:
     return Sampled((_LEVELS,), LevelDraws("logistic", 1.0, _LARGEST, _BITS), measurements)
 
 
+def _exactly(delta: float) -> dict[str, Bounded]:
+    return {**ternary_quantities("logistic", 1.0, delta), "mean": ternary_mean("logistic", 1.0, delta)}
+
+
 def _by_quadrature() -> Experiment:
     """All of it by integrals of the density, for thresholds and levels that are drawn."""
 
@@ -64,13 +69,17 @@ def _by_quadrature() -> Experiment:
         rng = generator_of_points(seed, stream)
         return [
             *[
-                _measurement(f"ternary.{name}", {"delta": delta}, value, at_random=True)
+                _measurement(f"ternary.{name}", {"delta": delta}, found[name], at_random=True)
                 for delta in rng.uniform(0.2, 3.0, 2).tolist()
-                for name, value in logistic.by_quadrature(delta).items()
+                for found in [_exactly(delta)]
+                for name in logistic.QUANTITIES
             ],
             *[
                 _measurement(
-                    _LEVELS, {"c": largest, "b": b}, variance_of_logistic_weights(largest, b), at_random=True
+                    _LEVELS,
+                    {"c": largest, "b": b},
+                    quantised_variance(Logistic(1.0), b, largest),
+                    at_random=True,
                 )
                 for largest in rng.uniform(0.8, 3.5, 2).tolist()
                 for b in (1, *_BITS)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from numeric.experiments.uniform_levels import LevelDraws, variance
-from numeric.experiments.weight_integrals import nearest_levels, quantised_moment
-from numeric.instruments.bounded import Bounded
+from numeric.experiments.weight_integrals import quantised_variance
 from numeric.instruments.laws import Laplace, Law, Normal, Uniform
 from numeric.sampling.estimates import Moments
 from paper_checks.experiments.measurement import (
@@ -36,10 +35,6 @@ def _by_quadrature(name: str, law: type[Law]) -> Experiment:
     """
     formula = f"uniform_levels.{name}.variance"
 
-    def found(sigma: float, largest: float, bits: int) -> Bounded:
-        mean, square = (quantised_moment(law(sigma), *nearest_levels(bits, largest), k) for k in (1, 2))
-        return square - mean * mean
-
     def run(seed: int, stream: int) -> list[Measurement]:
         rng = generator_of_points(seed, stream)
         out = []
@@ -48,7 +43,10 @@ def _by_quadrature(name: str, law: type[Law]) -> Experiment:
             largest = sigma * (3**0.5 if name == "uniform" else float(rng.uniform(0.8, 2.5)))
             out += [
                 Measurement(
-                    formula, _point(name, sigma, largest, b), found(sigma, largest, b), at_random=True
+                    formula,
+                    _point(name, sigma, largest, b),
+                    quantised_variance(law(sigma), b, largest),
+                    at_random=True,
                 )
                 for b in (1, 3, *_BITS)
             ]

@@ -7,6 +7,8 @@ import pytest
 
 from numeric.experiments import logistic, uniform_levels
 from numeric.experiments.uniform_levels import LevelDraws
+from numeric.experiments.weight_integrals import quantised_variance, ternary_quantities
+from numeric.instruments.laws import Logistic
 from numeric.sampling.engine import sample
 
 
@@ -28,7 +30,7 @@ def test_a_level_further_away_is_never_taken() -> None:
 
 
 def test_one_bit_has_no_sampling_error() -> None:
-    assert uniform_levels.variance_of_logistic_weights(1.5, 1) == pytest.approx(2.25, rel=1e-14, abs=0)
+    assert not quantised_variance(Logistic(), 1, 1.5).refutes(2.25)
 
 
 def test_draws_and_quadrature_agree() -> None:
@@ -36,14 +38,15 @@ def test_draws_and_quadrature_agree() -> None:
         (2, 3), sample(LevelDraws("logistic", 1.0, 2.5, (2, 3)), 10**6, seed=0), strict=True
     ):
         found = uniform_levels.variance(moments)
-        assert not found.refutes(uniform_levels.variance_of_logistic_weights(2.5, bits), 2)
-        assert found.refutes(uniform_levels.variance_of_logistic_weights(2.5, bits + 1), 2)
+        assert not found.refutes(quantised_variance(Logistic(), bits, 2.5).value, 2)
+        assert found.refutes(quantised_variance(Logistic(), bits + 1, 2.5).value, 2)
 
 
 def test_density_and_distribution_are_of_one_law() -> None:
-    for w in (-3.0, 0.4, 2.0):
-        slope = (logistic.distribution(w + 1e-5) - logistic.distribution(w - 1e-5)) / 2e-5
-        assert slope == pytest.approx(logistic.density(w), rel=1e-8, abs=0)
+    for w in (0.4, 2.0, 30.0):
+        p_plus = ternary_quantities("logistic", 1.0, w)["p_plus"]
+        assert not p_plus.refutes(logistic.distribution(-w))
+        assert p_plus.resolution < 1e-12
 
 
 def test_bad_arguments_are_named() -> None:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from numeric.experiments.relu_integrals import relu_moment
 from numeric.instruments import ball, quadrature
 from numeric.instruments.bounded import Bounded
-from numeric.instruments.laws import Laplace, Law, Normal, Uniform
+from numeric.instruments.laws import Laplace, Law, Logistic, Normal, Uniform
 from numeric.instruments.quadrature import Piece, monomial
 
 DIGITS = 400  # far more than cancels in the worst example below
@@ -53,7 +53,7 @@ def _rational(x: float | Fraction) -> flint.fmpq:
 
 
 def _moment(law: Law, k: int, sigma: flint.arb, end: float | Fraction, low: bool) -> flint.arb:
-    """``E[x^k; x > end]`` of the law of standard deviation 1, from the truncated moments of its positive half."""
+    """``E[x^k; x > end]`` of the law of sigma 1, from the truncated moments of its positive half."""
     if math.isinf(end):
         return flint.arb(0) if end > 0 else _half(law, k, flint.arb(0)) * (1 + (-1) ** k)
     x = _ball(end) / sigma
@@ -75,6 +75,16 @@ def _half(law: Law, k: int, x: flint.arb) -> flint.arb:
         for j in range(1, k + 1):
             found.append(x**j * found[0] + j * found[j - 1] / rate)
         return found[k]
+    if isinstance(law, Logistic):  # by parts, then the geometric series of 1/(1 + e^x) term by term
+        z = -(-x).exp()
+        beyond = sum(
+            (
+                math.perm(k - 1, i) * x ** (k - 1 - i) * -(z.polylog(i + 1) if i else -(1 - z).log())
+                for i in range(k)
+            ),
+            flint.arb(0),
+        )
+        return x**k / (1 + x.exp()) + k * beyond
     end = flint.arb(3).sqrt()
     return (end ** (k + 1) - x.min(end) ** (k + 1)) / ((k + 1) * 2 * end)
 
@@ -93,7 +103,9 @@ def contains(found: Bounded, law: Law, pieces: list[Piece]) -> bool:
 
 moderate = st.floats(-50, 50)
 sizes = st.floats(-3, 3).map(lambda e: 10.0**e)
-laws = st.builds(lambda kind, sigma: kind(sigma), st.sampled_from((Normal, Laplace, Uniform)), sizes)
+laws = st.builds(
+    lambda kind, sigma: kind(sigma), st.sampled_from((Normal, Laplace, Logistic, Uniform)), sizes
+)
 ends = st.one_of(moderate, st.just(0.0), st.fractions(-30, 30, max_denominator=1000))
 
 
@@ -123,7 +135,7 @@ def test_balls_contain_the_truth(law: Law, definition: list[Piece]) -> None:
     assert contains(ball.expectation(law, definition), law, definition)
 
 
-@pytest.mark.parametrize("law", [Normal(1.3), Laplace(0.9), Uniform(0.6)])
+@pytest.mark.parametrize("law", [Normal(1.3), Laplace(0.9), Logistic(0.9), Uniform(0.6)])
 @pytest.mark.parametrize("instrument", [quadrature.expectation, ball.expectation])
 def test_a_value_off_by_three_bounds_is_refuted(instrument: Instrument, law: Law) -> None:
     found = instrument(law, [Piece(-math.inf, 0.2, (1.0, 0.5)), Piece(0.2, math.inf, (0.0, 0.0, 1.0))])
@@ -172,8 +184,9 @@ def test_a_ball_that_ignores_the_kink_of_the_density_is_wrong(monkeypatch: pytes
 SECOND_MOMENT_ABOVE = [Piece(Fraction(1, 10), math.inf, (0.0, 0.0, 1.0))]
 
 
-@pytest.mark.parametrize("law", [Normal(1.3), Laplace(0.9)])
-@pytest.mark.parametrize("n", [8, 16])
+@pytest.mark.parametrize(
+    ("law", "n"), [(law, n) for law in (Normal(1.3), Laplace(0.9)) for n in (8, 16)] + [(Logistic(0.7), 6)]
+)
 def test_with_few_nodes_the_bound_grows_and_holds(monkeypatch: pytest.MonkeyPatch, law: Law, n: int) -> None:
     rule = quadrature.gauss_legendre(n)
     monkeypatch.setattr(quadrature, "gauss_legendre", lambda: rule)
@@ -182,7 +195,7 @@ def test_with_few_nodes_the_bound_grows_and_holds(monkeypatch: pytest.MonkeyPatc
     assert found.bound > 1e-9
 
 
-@pytest.mark.parametrize("law", [Normal(1.3), Laplace(0.9)])
+@pytest.mark.parametrize("law", [Normal(1.3), Laplace(0.9), Logistic(0.7)])
 def test_with_an_early_cut_the_bound_grows_and_holds(monkeypatch: pytest.MonkeyPatch, law: Law) -> None:
     monkeypatch.setattr(type(law), "cut", lambda self, nearest, drop=0.0: nearest + 4 * self.sigma)
     found = quadrature.expectation(law, SECOND_MOMENT_ABOVE)
@@ -209,7 +222,7 @@ def test_a_rule_with_a_wrong_weight_costs_what_it_is_wrong_by(monkeypatch: pytes
 
 def test_cancellation_inside_the_polynomial_is_in_the_bound() -> None:
     definition = [Piece(1.0, 1.0 + 1e-7, (0.0, 1.0), 1e8, -1e8)]
-    for law in (Normal(), Laplace(), Uniform()):
+    for law in (Normal(), Laplace(), Logistic(), Uniform()):
         found = quadrature.expectation(law, definition)
         assert contains(found, law, definition)
         assert 1e-9 < found.resolution < 1e-6
@@ -217,7 +230,7 @@ def test_cancellation_inside_the_polynomial_is_in_the_bound() -> None:
 
 def test_rounding_of_the_ends_is_in_the_bound() -> None:
     definition = [Piece(Fraction(1, 3), Fraction(1, 3) + Fraction(1, 10**10), (1.0,))]
-    for law in (Normal(), Laplace(), Uniform()):
+    for law in (Normal(), Laplace(), Logistic(), Uniform()):
         found = quadrature.expectation(law, definition)
         assert contains(found, law, definition)
         assert 1e-7 < found.resolution < 1e-3
