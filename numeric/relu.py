@@ -16,12 +16,13 @@ variance         :math:`\sigma^2 (M_2 - M_1^2)`     :math:`2\sigma M_1\Phi(-a)` 
 ===============  =================================  ==========================  ===============================
 
 Evaluation: these forms cancel where a < 0, and the variance where a > 0, so that each is tabulated as it is
-(`numeric.evaluation.truncated_moments`); where a >= 9 it is what it tends to.
+(`numeric.evaluation.truncated_moments`); where a >= 9 it is what it tends to. The gate of numbers from -1 to 1 is a
+polynomial (`numeric.evaluation.central_share`), unless most of an array are others.
 
 Arguments broadcast; float32 stays float32. NaN gives NaN, and mu may be infinite. A standard deviation that is not
 positive and finite is refused with ValueError. No error larger than what is stated was found by
-``benchmarks/accuracy.py`` on its grids, nor by searches as in ``benchmarks/search_for_errors.py`` that took a hundred
-times as long. Within the errors a value may depend on what stands beside it in an array.
+``benchmarks/accuracy.py`` on its grids, nor by ``benchmarks/search_for_errors.py`` around their worst points, nor, but
+for that polynomial, by such searches a hundred times as long. Within the errors a value may depend on what stands beside it in an array.
 """
 
 from __future__ import annotations

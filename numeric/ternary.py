@@ -13,8 +13,8 @@ E\|w\|               :math:`h/2`                      :math:`\sqrt{2/\pi}\sigma`
 ===================  ===============================  ===========================  =================================
 
 Evaluation: the differences are formed in two or three doubles, and so are ratios, which are divided into a multiple
-of 1/64 and a rest. There the Gaussian tail has a table of polynomials (`numeric.evaluation.truncated_moments`), and
-the Laplace tail a table of values.
+of 1/64 and a rest. There the Gaussian tail has a table of polynomials (`numeric.evaluation.truncated_moments`), or a
+single one where delta is at most sigma (`numeric.evaluation.central_share`), and the Laplace tail a table of values.
 
 Arguments broadcast; float32 stays float32. NaN gives NaN, and delta may be infinite. A sigma that is not positive and
 finite, a negative delta or t and an unknown law are refused with ValueError. No error larger than what
