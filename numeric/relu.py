@@ -22,7 +22,8 @@ polynomial (`numeric.evaluation.central_share`), unless most of an array are oth
 Arguments broadcast; float32 stays float32. NaN gives NaN, and mu may be infinite. A standard deviation that is not
 positive and finite is refused with ValueError. No error larger than what is stated was found by
 ``benchmarks/accuracy.py`` on its grids, nor by ``benchmarks/search_for_errors.py`` around their worst points, nor, but
-for that polynomial, by such searches a hundred times as long. Within the errors a value may depend on what stands beside it in an array.
+for that polynomial, by such searches a hundred times as long. Within the errors a value may depend on what stands
+beside it in an array.
 """
 
 from __future__ import annotations

@@ -10,8 +10,9 @@ Identity: the levels are :math:`\pm(j + 1/2)\Delta`, and w passes from one to th
 .. math:: E\,Q^2 = \Delta^2 \Bigl(\tfrac14 + 4 \sum_{j=1}^{2^{b-1}-1} j\, P(w > j\Delta)\Bigr).
 
 Evaluation: the sum as it stands, since every term is positive, times the square of the step, both in two doubles;
-thresholds over sigma, too, unless the law is Gaussian and the quotient at most 1. The time is proportional to ``2^b``. No error larger than what is stated was found by ``benchmarks/accuracy.py`` on its
-grids (1, 2 and 4 bits), nor by ``benchmarks/search_for_errors.py`` around their worst points.
+thresholds over sigma, too, unless the law is Gaussian and the quotient at most 1. The time is proportional to ``2^b``.
+No error larger than what is stated was found by ``benchmarks/accuracy.py`` on its grids (1, 2 and 4 bits), nor by
+``benchmarks/search_for_errors.py`` around their worst points.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from numeric.arrays import Doubles, Floats, keep_what_is_freed
 BLOCK = 3 << 15
 """Elements: large enough to hide what a call costs, small enough that the arrays of a kernel stay in the cache."""
 _BYTES = 3 << 18
-"""Of an array of kernels in float32, which have few: twice as many elements, since what calls cost matters more there."""
+"""Of an array of kernels that have few: in float32 twice as many elements, for there calls cost more of the time."""
 
 
 def blockwise(kernel: Callable[..., Any], *arguments: Floats, outputs: int = 1) -> Any:
