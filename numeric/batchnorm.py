@@ -34,7 +34,7 @@ data, with an offset and with one outlier, ``benchmarks/batchnorm_accuracy.py`` 
 inputs (a few equal spikes, steps, two values, g with heavy tails or spikes) ``benchmarks/search_batchnorm.py`` 3.7 and
 2.5. Batches that are worse are made by ``benchmarks/worst_batches.py``. Where one sample holds most of g, grad_beta is
 off by up to 3 in float32 (3.4 was seen; to look for that would take a twentieth of the time). Improving on random
-batches again and again gives 3.9 and 2.0, and in searches of hours 5.6 and 3.8. And the units leave out that the first
+batches again and again gives 3.9 and 2.0, and in longer searches 5.6 and 3.8. And the units leave out that the first
 estimate of the mean may be off by up to half a standard deviation, if the first 256 samples (float32: 128) are unlike
 the others: what is made of that cancels, which costs digits where g or v are large only where xhat is nearly 0. The
 error of grad_gamma is then any number of units, but a small part of an ulp of ``m <|g|>``, which is far larger there;

@@ -79,9 +79,7 @@ def central_ratio(
 def lower_share(a: Doubles, narrow: bool) -> Doubles:
     """Phi(a); precise enough for float32 where that is all that is wanted."""
     if narrow:
-        share = _series(a, _ROUNDED_TERMS)
-        share += float(_coefficients(_ROUNDED_TERMS)[0])
-        share *= a
+        share = _less_half(a, _ROUNDED_TERMS)
         return np.add(share, 0.5, out=share)
     centre, rest = _parts(a)
     return lower_share_of_parts(a, centre, rest)
@@ -89,18 +87,28 @@ def lower_share(a: Doubles, narrow: bool) -> Doubles:
 
 def lower_share_of_parts(a: Doubles, centre: Doubles, rest: Doubles) -> Doubles:
     """Phi(centre + rest), which is about a; the memory of the parts is used. The centre is a multiple of 2^-26."""
-    small = _without_first(a, centre, rest)
-    centre += 0.5
+    upper, lower = _at_zero()
+    small = _series(a, _TERMS)
+    small += lower
+    small *= a
+    rest *= upper
+    small += rest
+    centre *= upper
+    centre += 0.5  # exact, as is the product
     return np.add(centre, small, out=small)
 
 
 def two_sided_share(a: Doubles, narrow: bool) -> Doubles:
     """P(|z| < a), where a is not negative: nothing cancels."""
-    terms = _ROUNDED_TERMS if narrow else _TERMS
+    share = _less_half(a, _ROUNDED_TERMS if narrow else _TERMS)
+    return np.multiply(share, 2.0, out=share)
+
+
+def _less_half(a: Doubles, terms: int) -> Doubles:
+    """Phi(a) - 1/2."""
     share = _series(a, terms)
     share += float(_coefficients(terms)[0])
-    share *= a
-    return np.multiply(share, 2.0, out=share)
+    return np.multiply(share, a, out=share)
 
 
 def _parts(a: Doubles) -> tuple[Doubles, Doubles]:
@@ -109,18 +117,6 @@ def _parts(a: Doubles) -> tuple[Doubles, Doubles]:
     centre -= _SHIFT
     np.subtract(a, centre, out=rest)
     return centre, rest
-
-
-def _without_first(a: Doubles, centre: Doubles, rest: Doubles) -> Doubles:
-    """``Phi - 1/2`` less the product of the centre with the leading digits of phi(0), which the centre becomes."""
-    upper, lower = _at_zero()
-    small = _series(a, _TERMS)
-    small += lower
-    small *= a
-    rest *= upper
-    small += rest
-    centre *= upper
-    return small
 
 
 def _series(a: Doubles, terms: int) -> Doubles:

@@ -127,11 +127,10 @@ class Scaled(NamedTuple):
 
     def times(self, sigma: Scale, power: int) -> Doubles:
         """The product with a power of sigma, 0 to 2."""
-        if power == 0 or self.first is None or sigma.is_one:
-            value = self.unscaled()
-            for _ in range(power):  # there is no exponent then
-                value *= sigma.mantissa
-            return value
+        if power == 0 or sigma.is_one:
+            return self.unscaled()
+        if self.first is None:  # nor is there an exponent
+            return np.multiply(self.unscaled(), sigma.mantissa**power, out=self.rest)
         return _ldexp(self._product(*sigma.to_the(power)), power * sigma.exponent - self.exponent)
 
     def times_mean(self, mu: Doubles, sigma: Scale) -> Doubles:

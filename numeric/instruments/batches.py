@@ -38,7 +38,7 @@ Statistic: TypeAlias = Callable[[Doubles], Doubles]
 _ROUNDING = (
     2.0**-40
 )  # thousands of roundings: what is taken for the error of a statistic, relative to its size
-_FARTHEST = 1000.0  # in standard deviations: the rounding of the numbers stays far below what is allowed for
+_FARTHEST = 1000.0  # in standard deviations: rounding then moves numbers by less than 2^-43 of one
 _LINES = 16
 _REACH = (1.0, 4.0, 16.0, 64.0)  # of the lines, in standard deviations
 _PILOT = 1 << 31  # streams from here on fit the weights of controls, apart from all streams that estimate

@@ -2,7 +2,7 @@
 
 Every operation adds what it may have rounded to what its operands may be off by. What is assumed of the machine:
 sums, products, quotients and square roots are rounded to nearest with gradual underflow, and NumPy's ``exp`` and
-``log1p`` are within 4 units in the last place, the limit that NumPy tests them to.
+``log1p`` are within 4 units in the last place, which is more than NumPy's own tests allow.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from numeric.arrays import Doubles
 
-Number: TypeAlias = float | Fraction  # and int, of which floats are rounded
+Number: TypeAlias = float | Fraction  # an int is one, too, to a type checker
 """An exactly known number."""
 
 UNIT = 2.0**-52

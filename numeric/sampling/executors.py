@@ -278,9 +278,8 @@ def _inherited_by_workers() -> Iterator[None]:
         handlers = {}
         if threading.current_thread() is threading.main_thread():  # the one that signals interrupt
             for number in (signal.SIGINT, signal.SIGTERM):  # later: a process half started would not be ended
-                if (
-                    signal.getsignal(number) is not None
-                ):  # a handler that is not Python's could not be put back
+                # a handler that is not Python's could not be put back
+                if signal.getsignal(number) is not None:
                     handlers[number] = signal.signal(number, lambda number, _: interrupts.append(number))
         mask = None
         if hasattr(signal, "pthread_sigmask"):

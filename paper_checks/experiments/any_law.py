@@ -58,8 +58,9 @@ def _uniform_levels() -> Sampled:
     return Sampled((_LEVELS,), LevelDraws("logistic", 1.0, _LARGEST, _BITS), measurements)
 
 
-def _exactly(delta: float) -> dict[str, Bounded]:
-    return {**ternary_quantities("logistic", 1.0, delta), "mean": ternary_mean("logistic", 1.0, delta)}
+def _quantities(delta: float) -> list[tuple[str, Bounded]]:
+    found = {**ternary_quantities("logistic", 1.0, delta), "mean": ternary_mean("logistic", 1.0, delta)}
+    return [(name, found[name]) for name in logistic.QUANTITIES]
 
 
 def _by_quadrature() -> Experiment:
@@ -69,10 +70,9 @@ def _by_quadrature() -> Experiment:
         rng = generator_of_points(seed, stream)
         return [
             *[
-                _measurement(f"ternary.{name}", {"delta": delta}, found[name], at_random=True)
+                _measurement(f"ternary.{name}", {"delta": delta}, value, at_random=True)
                 for delta in rng.uniform(0.2, 3.0, 2).tolist()
-                for found in [_exactly(delta)]
-                for name in logistic.QUANTITIES
+                for name, value in _quantities(delta)
             ],
             *[
                 _measurement(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import flint
 import numpy as np
 import pytest
@@ -9,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from numeric.evaluation.central_share import centrally, lower_share, two_sided_share
+from numeric.evaluation.central_share import (
+    _ROUNDED_TERMS,
+    _TERMS,
+    _coefficients,
+    centrally,
+    lower_share,
+    two_sided_share,
+)
 
 numbers = st.one_of(st.floats(-1, 1), st.floats(-1e-3, 1e-3), st.sampled_from([-1.0, 0.0, 5e-324, 1.0]))
 
@@ -30,6 +39,17 @@ def test_shares_are_right_to_the_last_digits(a: np.ndarray) -> None:
     rounded = lower_share(a, True), two_sided_share(np.abs(a), True)
     for found, exact in zip(rounded, (lower_share(a, False), two_sided_share(np.abs(a), False)), strict=True):
         assert np.all(np.abs(found - exact) <= 1e-10 * exact + 1e-323)
+
+
+@pytest.mark.parametrize(("terms", "bound"), [(_TERMS, 2.0**-62), (_ROUNDED_TERMS, 2.0**-37)])
+def test_what_the_polynomial_leaves_out_is_as_small_as_stated(terms: int, bound: float) -> None:
+    def left_out(x: Fraction) -> float:
+        a = flint.arb(flint.fmpq(x.numerator, x.denominator))
+        series = sum(flint.arb(str(c)) * a ** (2 * k + 1) for k, c in enumerate(_coefficients(terms)))
+        return float(abs((a / flint.arb(2).sqrt()).erf() / 2 - series))
+
+    with flint.ctx.workprec(300):
+        assert max(left_out(Fraction(n, 200)) for n in range(201)) < bound
 
 
 @pytest.mark.parametrize("outside", [0, 1, 30, 60, 99, 100])
