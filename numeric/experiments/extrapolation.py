@@ -1,14 +1,12 @@
-"""Values at a step of zero, or at infinity, from values at finite ones.
+"""Limits at infinity, from values at finite places.
 
-A quantity that has an expansion in x is interpolated by a polynomial, whose value at x = 0 is the answer: x is the
-square of the step of a central difference, or the reciprocal square of a growing argument.
+A quantity that has an expansion in x, the reciprocal square of a growing argument, is interpolated by a polynomial,
+whose value at x = 0 is the answer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-
-from numeric.evaluation.arguments import require_integer
 
 
 def at_zero(places: Sequence[float], values: Sequence[float]) -> float:
@@ -39,31 +37,6 @@ def at_zero(places: Sequence[float], values: Sequence[float]) -> float:
             near, far = places[k], places[k + order]
             found[k] = (near * found[k + 1] - far * found[k]) / (near - far)
     return found[0]
-
-
-def derivative(function: Callable[[float], float], at: float, step: float, halvings: int = 2) -> float:
-    """Derivative by central differences, extrapolated to a step of zero.
-
-    Parameters
-    ----------
-    function
-        Smooth within the largest step of ``at``.
-    at
-        Where.
-    step
-        The largest step, positive.
-    halvings
-        How often it is halved, at least 0. The error of the result is of order ``step**(2 * halvings + 2)``.
-
-    Examples
-    --------
-    >>> round(derivative(lambda x: x**5, 2.0, 0.1), 9)
-    80.0
-    """
-    if not step > 0:
-        raise ValueError(f"step must be positive, got {step}")
-    steps = [step / 2**k for k in range(require_integer("halvings", halvings, 0) + 1)]
-    return at_zero([h**2 for h in steps], [(function(at + h) - function(at - h)) / (2 * h) for h in steps])
 
 
 def limit(function: Callable[[float], float], places: Sequence[float]) -> float:

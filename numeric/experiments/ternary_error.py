@@ -1,150 +1,128 @@
-"""The mean squared error of ternary weights, by quadrature of their density, and its minimum."""
+"""The least mean squared error of ternary weights: its slope in the threshold and its minimum, with a bound.
+
+A weight at the threshold contributes ``delta^2`` to the error where it becomes zero, and ``(delta - s)^2`` where it
+does not. The scale s is the best one, so that its own change does not count: the slope is ``2 f(delta)`` times the
+difference, f the density, and has the sign of ``2 delta - s``.
+
+The minimum is bracketed by signs. For each of these laws the logarithm of the density is concave, so that the mean
+excess ``s - delta`` of what lies beyond a threshold does not grow with it: ``2 delta - s`` grows with delta and
+vanishes once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
-from itertools import pairwise
 
-import numpy as np
-from scipy.integrate import quad
-from scipy.optimize import brentq, minimize_scalar
+from scipy.optimize import brentq
 
-from numeric.experiments.extrapolation import derivative
-from numeric.experiments.ternary import require
+from numeric.experiments.weight_integrals import best_scale, law_of, least_error
+from numeric.instruments import quadrature
+from numeric.instruments.bounded import Bounded
+from numeric.instruments.laws import Law, Uniform
+from numeric.instruments.quadrature import Instrument
+from numeric.instruments.rounding import UNIT, rounded
+
+_STEP = 1e-2  # in standard deviations
 
 
 @dataclass(frozen=True)
 class Optimum:
-    """Threshold and scale of least mean squared error, found by minimising the error integral.
+    """Threshold of least mean squared error.
 
     Attributes
     ----------
-    delta, scale
-        The threshold and the scale.
+    delta
+        The threshold.
     error
-        The mean squared error there.
+        The mean squared error there, at the scale that is best there.
     curvature
-        Second derivative there, in the threshold, of the error at its best scale; good to four digits.
+        Second derivative there, in the threshold, of that error; good to four digits.
     """
 
-    delta: float
-    scale: float
-    error: float
+    delta: Bounded
+    error: Bounded
     curvature: float
 
 
-def _half_line(
-    distribution: str, sigma: float, function: Callable[[float], float], low: float, high: float = np.inf
-) -> float:
-    """Integral of a function times the density between two positive ends."""
-    end = sigma * (3.0**0.5 if distribution == "uniform" else 40.0)
-    low, high = min(low, end), min(high, end)
-
-    def density(w: float) -> float:
-        if distribution == "uniform":
-            return 1 / (2 * end)
-        if distribution == "gaussian":
-            return float(np.exp(-((w / sigma) ** 2) / 2) / (sigma * np.sqrt(2 * np.pi)))
-        return float(np.exp(-(2.0**0.5) * w / sigma) / (sigma * 2.0**0.5))
-
-    cuts = [low, *(c * sigma for c in (1.0, 3.0, 8.0, 20.0) if low < c * sigma < high), high]
-    pieces = [
-        quad(lambda w: function(w) * density(w), a, b, epsabs=0.0, epsrel=1e-13)[0] for a, b in pairwise(cuts)
-    ]
-    return float(sum(pieces))
-
-
-def _end(distribution: str, sigma: float) -> float:
-    """Where the law of the size of a weight ends."""
-    return sigma * 3.0**0.5 if distribution == "uniform" else np.inf
-
-
-def mean_abs(distribution: str, sigma: float) -> float:
-    """``E|w|``, by quadrature of the density.
-
-    Examples
-    --------
-    >>> round(mean_abs("uniform", 1.0) * 2 / 3**0.5, 12)
-    1.0
-    """
-    require(distribution, sigma)
-    return 2 * _half_line(distribution, sigma, lambda w: w, 0.0)
-
-
-def error_integral(distribution: str, sigma: float, delta: float, scale: float) -> float:
-    """Mean squared error ``E(w - s tern(w))^2``, by quadrature of the density split at the threshold."""
-    require(distribution, sigma, delta)
-    below = _half_line(distribution, sigma, lambda w: w**2, 0.0, delta)
-    above = _half_line(distribution, sigma, lambda w: (w - scale) ** 2, delta)
-    return 2 * (below + above)
-
-
-def best_scale(distribution: str, sigma: float, delta: float) -> float:
-    """Scale of least error at a threshold: where the central difference of the error in the scale vanishes.
-
-    The error is quadratic in the scale, for which a central difference is exact, so that the step may be large.
-    """
-    require(distribution, sigma, delta)
-    if not delta < _end(distribution, sigma):
-        raise ValueError(f"delta must be less than sqrt(3) sigma for uniform weights, got {delta}")
-
-    def slope(scale: float) -> float:
-        step = 0.5 * sigma
-        up, down = (error_integral(distribution, sigma, delta, scale + side * step) for side in (1, -1))
-        return (up - down) / (2 * step)
-
-    return float(brentq(slope, 0.0, delta + 8 * sigma, xtol=1e-14, rtol=1e-14))
-
-
-def least_error(distribution: str, sigma: float, delta: float) -> float:
-    """Mean squared error at a threshold and the scale that is best there."""
-    return error_integral(distribution, sigma, delta, best_scale(distribution, sigma, delta))
-
-
-def slope_of_least_error(distribution: str, sigma: float, delta: float) -> float:
-    """Derivative of the least error in the threshold, by central differences extrapolated to step zero.
-
-    The threshold is positive, and for uniform weights less than ``sqrt(3) sigma``.
-    """
-    require(distribution, sigma, delta)
-    room = min(delta, _end(distribution, sigma) - delta)  # the differences stay inside the law
-    if not room > 0:
-        raise ValueError(f"delta must be positive, for uniform weights less than sqrt(3) sigma, got {delta}")
-    return derivative(lambda d: least_error(distribution, sigma, d), delta, min(1e-2 * sigma, room / 2))
-
-
-def minimise_error(distribution: str, sigma: float) -> Optimum:
-    """Threshold and scale that minimise the mean squared error.
-
-    Both are zeros of central differences of the error integral, the threshold near a minimum that was searched for.
+def slope_of_least_error(
+    distribution: str, sigma: float, delta: float, integrate: Instrument = quadrature.expectation
+) -> Bounded:
+    """Derivative, in the threshold, of the error at its best scale.
 
     Parameters
     ----------
-    distribution
-        ``"uniform"``, ``"gaussian"`` or ``"laplace"``.
-    sigma
-        Standard deviation of the weights, positive.
+    distribution, sigma, integrate
+        As in :func:`numeric.experiments.weight_integrals.ternary_quantities`.
+    delta
+        Threshold, at least 0, for uniform weights less than ``sqrt(3) sigma``.
+
+    Raises
+    ------
+    ValueError
+        When an argument is out of its range.
+
+    Examples
+    --------
+    >>> slope_of_least_error("gaussian", 1.0, 0.5).value < 0 < slope_of_least_error("gaussian", 1.0, 0.7).value
+    True
+    """
+    law = law_of(distribution, sigma)
+    if isinstance(law, Uniform) and delta >= math.sqrt(3) * sigma:
+        raise ValueError(f"delta must be less than sqrt(3) sigma for uniform weights, got {delta}")
+    scale = best_scale(distribution, sigma, delta, integrate)
+    return 2 * _density(law, delta) * scale * (2 * delta - scale)
+
+
+def minimise_error(
+    distribution: str, sigma: float, integrate: Instrument = quadrature.expectation
+) -> Optimum:
+    """The threshold that minimises the mean squared error at the best scale.
+
+    Parameters
+    ----------
+    distribution, sigma, integrate
+        As in :func:`slope_of_least_error`.
+
+    Raises
+    ------
+    ValueError
+        As there.
 
     Examples
     --------
     >>> optimum = minimise_error("laplace", 1.0)
-    >>> bool(optimum.error < error_integral("laplace", 1.0, optimum.delta, 1.01 * optimum.scale))
-    True
+    >>> optimum.delta.bound < 1e-10, optimum.error.bound < 1e-10
+    (True, True)
     """
-    require(distribution, sigma)
+    law = law_of(distribution, sigma)
 
-    near = float(
-        minimize_scalar(
-            lambda d: least_error(distribution, sigma, d),
-            bounds=(0.05 * sigma, 1.5 * sigma),
-            method="bounded",
-        ).x
+    def scale_at(delta: float) -> Bounded:
+        return best_scale(distribution, sigma, delta, integrate)
+
+    near = brentq(lambda delta: 2 * delta - scale_at(delta).value, 0.0, 1.5 * sigma, xtol=1e-14 * sigma)
+    reach = 1e-14 * sigma
+    while True:
+        low, high = near - reach, near + reach
+        ends = [(delta, scale_at(delta)) for delta in (low, high)]
+        below, above = (2 * delta - scale for delta, scale in ends)
+        if below.value + below.bound < 0 < above.value - above.bound:
+            break
+        reach *= 2
+    # from the ends to the minimum the slope is at most this, since f falls, s and 2 delta - s rise
+    steepest = 2 * _density(law, low) * ends[1][1] * (above - below)
+    at_near = least_error(distribution, sigma, near, integrate)
+    change = reach * (steepest.value + steepest.bound) * (1 + 2.0**-40)
+    step = _STEP * sigma
+    up, down = (slope_of_least_error(distribution, sigma, near + side * step).value for side in (1, -1))
+    return Optimum(
+        Bounded(near, reach * (1 + 2.0**-40) + 2 * UNIT * near, sum(s.evaluations for _, s in ends)),
+        Bounded(at_near.value, at_near.bound + change, at_near.evaluations),
+        (up - down) / (2 * step),
     )
-    around = near - 0.05 * sigma, near + 0.05 * sigma
-    delta = float(brentq(lambda d: slope_of_least_error(distribution, sigma, d), *around, xtol=1e-13))
-    scale = best_scale(distribution, sigma, delta)
-    error = error_integral(distribution, sigma, delta, scale)
-    step = 1e-2 * sigma
-    up, down = (slope_of_least_error(distribution, sigma, delta + side * step) for side in (1, -1))
-    return Optimum(delta, scale, error, (up - down) / (2 * step))
+
+
+def _density(law: Law, x: float) -> Bounded:
+    """The density at a place where it is positive."""
+    found = law.exponent(rounded(x)).exp() * law.constant
+    return Bounded(float(found.value), float(found.error))

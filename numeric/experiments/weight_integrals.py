@@ -28,7 +28,8 @@ LAWS: Mapping[str, type[Law]] = {
 }
 
 
-def _law(distribution: str, sigma: float) -> Law:
+def law_of(distribution: str, sigma: float) -> Law:
+    """The law of this name; parameters as in :func:`ternary_quantities`."""
     if distribution not in LAWS:
         raise ValueError(f"distribution must be one of {', '.join(LAWS)}, got {distribution!r}")
     return LAWS[distribution](sigma)
@@ -66,7 +67,7 @@ def ternary_quantities(
     >>> ternary_quantities("laplace", 0.9, 0.0)["variance"].refutes(1.0)
     False
     """
-    law = _law(distribution, sigma)
+    law = law_of(distribution, sigma)
     _require_threshold(delta)
     minus, zero, plus = _intervals((-delta, delta))
     ones = (1.0,)
@@ -96,7 +97,7 @@ def ternary_mean(
     """
     _require_threshold(delta)
     minus, _, plus = _intervals((-delta, delta))
-    return integrate(_law(distribution, sigma), [Piece(*plus, (1.0,)), Piece(*minus, (-1.0,))])
+    return integrate(law_of(distribution, sigma), [Piece(*plus, (1.0,)), Piece(*minus, (-1.0,))])
 
 
 def ternary_at_ratio(
@@ -137,7 +138,7 @@ def _parabola(
 
     Only what lies above the threshold differs.
     """
-    law = _law(distribution, sigma)
+    law = law_of(distribution, sigma)
     _require_threshold(delta)
     minus, _, plus = _intervals((-delta, delta))
     left, middle, right = (
@@ -171,7 +172,7 @@ def least_error(
 ) -> Bounded:
     """Mean squared error at a threshold and the scale that is best there; parameters as in :func:`best_scale`."""
     slope, curvature = _parabola(distribution, sigma, delta, integrate)
-    at_zero = integrate(_law(distribution, sigma), [Piece(-math.inf, math.inf, monomial(2))])
+    at_zero = integrate(law_of(distribution, sigma), [Piece(-math.inf, math.inf, monomial(2))])
     return at_zero - slope * slope / (8 * curvature)
 
 
@@ -187,7 +188,7 @@ def shares_on_grid(
     points, seed, stream
         As in :func:`numeric.instruments.grid.expectation`.
     """
-    _law(distribution, sigma)
+    law_of(distribution, sigma)
 
     def weights(u: Doubles) -> Doubles:
         if distribution == "uniform":

@@ -8,7 +8,6 @@ from numeric.experiments import ternary, ternary_error, ternary_threshold, weigh
 from numeric.instruments.bounded import Bounded
 from numeric.sampling.estimates import Moments
 from paper_checks.experiments.measurement import (
-    QUADRATURE,
     AnyExperiment,
     Experiment,
     Measurement,
@@ -18,13 +17,14 @@ from paper_checks.experiments.measurement import (
 )
 
 _minimised = cache(ternary_error.minimise_error)
-"""Threshold and scale of least error, by quadrature."""
+"""Threshold of least error."""
 
 
 def _ternary(distribution: str, sigma: float) -> Sampled:
     """The share of ones at a low threshold, where few draws resolve it; everything else at the threshold 0.7 E|w|."""
     low = 0.1 * sigma
-    delta = 0.7 * ternary_error.mean_abs(distribution, sigma)  # by quadrature of the density
+    size = weight_integrals.ternary_quantities(distribution, sigma, 0.0)["mean_abs"]
+    delta = 0.7 * size.value
     scale = _scale_symbol(distribution, sigma)
     quantities: tuple[dict[str, tuple[str, Values]], ...] = (
         {"p_plus": ("p_plus", {"delta": low})},
@@ -51,8 +51,10 @@ def _ternary(distribution: str, sigma: float) -> Sampled:
 def _error(distribution: str, sigma: float, delta: float, s: float) -> Sampled:
     """The mean squared error at a threshold and a scale, of sign weights at their best scale, and at the optimum."""
     scale = _scale_symbol(distribution, sigma)
-    best = ternary_error.best_scale(distribution, sigma, 0.0)  # by quadrature
-    optimum = _minimised(distribution, sigma)
+    optimum = _minimised(distribution, sigma).delta.value
+    best, at_optimum = (
+        weight_integrals.best_scale(distribution, sigma, threshold).value for threshold in (0.0, optimum)
+    )
     prefix = f"ternary.{distribution}"
     tested: tuple[tuple[str, Values], ...] = (
         (f"{prefix}.error", {**scale, "delta": delta, "s": s}),
@@ -64,7 +66,7 @@ def _error(distribution: str, sigma: float, delta: float, s: float) -> Sampled:
         name, point = tested[number]
         return [Measurement(name, point, moments.of(lambda t: float(t[0]), share))]
 
-    places = ((sigma, delta, s), (sigma, 0.0, best), (sigma, optimum.delta, optimum.scale))
+    places = ((sigma, delta, s), (sigma, 0.0, best), (sigma, optimum, at_optimum))
     draws = ternary.ErrorDraws(distribution, places)
     return Sampled(tuple(name for name, _ in tested), draws, measurements)
 
@@ -146,6 +148,7 @@ def _threshold(distribution: str, sigma: float) -> Sampled:
     """The slope of the least error at a low threshold, where few draws resolve it, and where it vanishes."""
     scale = _scale_symbol(distribution, sigma)
     optimum = _minimised(distribution, sigma)
+    near = optimum.delta.value
     low = 0.05 * sigma
     names = tuple(f"ternary.{distribution}.{name}" for name in ("threshold_condition", "optimal_threshold"))
 
@@ -153,10 +156,10 @@ def _threshold(distribution: str, sigma: float) -> Sampled:
         if number == 0:
             found = ternary_threshold.slope_of_least_error(moments, low, share)
             return [Measurement(names[0], {**scale, "delta": low}, found)]
-        found = ternary_threshold.threshold_of_least_error(moments, optimum.delta, optimum.curvature, share)
+        found = ternary_threshold.threshold_of_least_error(moments, near, optimum.curvature, share)
         return [Measurement(names[1], scale, found)]
 
-    draws = ternary_threshold.ThresholdDraws(distribution, ((sigma, low), (sigma, optimum.delta)))
+    draws = ternary_threshold.ThresholdDraws(distribution, ((sigma, low), (sigma, near)))
     return Sampled(names, draws, measurements)
 
 
@@ -165,36 +168,22 @@ def _scale_symbol(distribution: str, sigma: float) -> Values:
 
 
 def _optimum(distribution: str) -> Experiment:
-    """The least error, by minimising the integral of the error numerically, for scales that are drawn."""
+    """The slope of the least error, where it vanishes, and the error there, with a bound; for scales that are drawn."""
     prefix = f"ternary.{distribution}"
-    quantities = ("optimal_threshold", "minimal_error", "threshold_condition", "optimal_scale")
-    names = tuple(f"{prefix}.{name}" for name in quantities)
-    threshold, error, condition, best_scale = names
+    names = tuple(
+        f"{prefix}.{name}" for name in ("optimal_threshold", "minimal_error", "threshold_condition")
+    )
+    threshold, error, condition = names
 
     def of_one_scale(sigma: float, thresholds: list[float]) -> list[Measurement]:
         scale, found = _scale_symbol(distribution, sigma), _minimised(distribution, sigma)
+        slopes = {d: ternary_error.slope_of_least_error(distribution, sigma, d) for d in thresholds}
         return [
-            Measurement(threshold, scale, found.delta, tolerance=QUADRATURE, at_random=True),
-            Measurement(error, scale, found.error, tolerance=QUADRATURE, at_random=True),
+            Measurement(threshold, scale, found.delta, at_random=True),
+            Measurement(error, scale, found.error, at_random=True),
             *[
-                Measurement(
-                    best_scale,
-                    {**scale, "delta": delta},
-                    ternary_error.best_scale(distribution, sigma, delta),
-                    tolerance=QUADRATURE,
-                    at_random=True,
-                )
-                for delta in thresholds
-            ],
-            *[
-                Measurement(
-                    condition,
-                    {**scale, "delta": delta},
-                    ternary_error.slope_of_least_error(distribution, sigma, delta),
-                    tolerance=QUADRATURE,
-                    at_random=True,
-                )
-                for delta in thresholds
+                Measurement(condition, {**scale, "delta": d}, slope, at_random=True)
+                for d, slope in slopes.items()
             ],
         ]
 

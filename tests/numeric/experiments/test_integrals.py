@@ -12,7 +12,6 @@ from numeric.experiments import (
     relu,
     relu_integrals,
     ternary,
-    ternary_error,
     weight_integrals,
 )
 from numeric.instruments import ball, quadrature
@@ -68,7 +67,6 @@ def test_best_scale_and_least_error(distribution: str) -> None:
         f(distribution, 1.3, 0.6) for f in (weight_integrals.best_scale, weight_integrals.least_error)
     )
     assert max(scale.resolution, error.resolution) < 1e-9
-    assert abs(scale.value - ternary_error.best_scale(distribution, 1.3, 0.6)) < scale.bound + 1e-12
     at_scale = weight_integrals.ternary_quantities(distribution, 1.3, 0.6, scale.value)["error"]
     assert abs(at_scale.value - error.value) <= at_scale.bound + error.bound + scale.bound
 
