@@ -104,8 +104,6 @@ class Finding:
         Every mutant that was not refuted by an experiment; without one, that was not refuted by the definition.
     measured
         Whether there was an experiment.
-    untouched
-        Why there are no mutants, where there cannot be any.
     problem
         Why the original itself does not pass.
     """
@@ -115,7 +113,6 @@ class Finding:
     weakest: Outcome | None = None
     listed: tuple[Outcome, ...] = ()
     measured: bool = False
-    untouched: str = ""
     problem: str = ""
 
     @property
@@ -130,10 +127,8 @@ class Finding:
 
     @property
     def holds(self) -> bool:
-        """Whether mutants were made and none survived, or none can be made."""
-        return (
-            not self.problem and not self.counts.get(Fate.SURVIVED, 0) and bool(self.total or self.untouched)
-        )
+        """Whether mutants were made and none survived."""
+        return not self.problem and not self.counts.get(Fate.SURVIVED, 0) and bool(self.total)
 
 
 @dataclass(frozen=True)
@@ -326,7 +321,9 @@ def mutate_claim(
     if isinstance(claim, Claim):
         measured += _places_of_claim(claim, measurements)
     if printed == truth.definition and not measured:
-        return Finding(name, {}, untouched="the definition is the printed expression itself")
+        return Finding(
+            name, {}, problem="the definition is the printed expression, and there is no experiment"
+        )
     definition = DefinitionPoints(truth.definition, printed, truth.domain, f"{seed}/{name}")
     return _finding(name, printed, truth.domain, measured, definition)
 
@@ -486,7 +483,7 @@ def totals(findings: Findings) -> str:
         f"{verification.counted(sum(total.values()), 'mutant')} of {formulas} and {claims}: "
         f"{total[Fate.MEASURED]} refuted by experiments, {total[Fate.ENCLOSED]} by the definition alone, "
         f"{total[Fate.WITHOUT_VALUE]} without a value; {total[Fate.EQUIVALENT]} proved equivalent, "
-        f"{total[Fate.SURVIVED]} survived; {sum(bool(f.untouched) for f in found)} without mutants, "
+        f"{total[Fate.SURVIVED]} survived; {sum(not f.total and not f.problem for f in found)} without mutants, "
         f"{sum(bool(f.problem) for f in found)} that do not pass themselves"
     )
     measured = [f for f in found if f.weakest is not None and f.weakest.fate is Fate.MEASURED]
@@ -520,8 +517,8 @@ _COLUMNS = (Fate.ENCLOSED, Fate.WITHOUT_VALUE, Fate.EQUIVALENT, Fate.SURVIVED)
 
 
 def _weakest(finding: Finding) -> str:
-    if finding.problem or finding.untouched:
-        return finding.problem or finding.untouched
+    if finding.problem:
+        return finding.problem
     if finding.weakest is None:
         return "none"
     size, operator = finding.weakest.excess, finding.weakest.operator
@@ -545,7 +542,6 @@ def _data(finding: Finding) -> dict[str, Any]:
     return {
         "name": finding.name,
         "measured": finding.measured,
-        "untouched": finding.untouched,
         "problem": finding.problem,
         "counts": {str(fate): finding.counts.get(fate, 0) for fate in Fate},
         "weakest": None if finding.weakest is None else _outcome_data(finding.weakest),

@@ -13,7 +13,7 @@ _PLACES = 24
 
 
 class _Solution(sp.Expr):
-    """A number between two ends at which a derivative or a function changes sign."""
+    """A number between two ends at which a derivative or a function changes sign; at neither end it is zero."""
 
     def __new__(cls, function: sp.Expr, variable: sp.Symbol, low: sp.Expr, high: sp.Expr) -> Any:
         return super().__new__(cls, sp.sympify(function), variable, sp.sympify(low), sp.sympify(high))
@@ -85,7 +85,7 @@ class Minimiser(_Solution):
 
 
 class Root(_Solution):
-    """The zero of a function between two ends."""
+    """The zero of a function strictly between two ends: one at an end does not count."""
 
     def _sign_changing(self) -> sp.Expr:
         return self.args[0]

@@ -6,6 +6,7 @@ tangents: the mean square of a gradient is a Frobenius norm, and that is the sam
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -91,6 +92,63 @@ def gradient_gain(widths: tuple[int, int, int], batch: int, *, seed: int) -> flo
     )
     moved = np.asarray(following.imag / _STEP, dtype=np.float64)
     return float((moved**2).sum() / (batch * here))
+
+
+def adjacent_layers(n_next: int, kernel: int, *, seed: int) -> Mapping[str, float]:
+    """Mean squares of the gradients in a weight of two adjacent layers with average pooling between them.
+
+    Inputs, slopes of the activation, weights and gradients from above take three equally likely values each, and means
+    are over all combinations: nothing is left to chance. Weights and gradients are centred.
+
+    Parameters
+    ----------
+    n_next
+        Neurons of the upper layer, at least 1; time and memory grow as 27 to this power.
+    kernel
+        Side of the pooling window, at least 1.
+    seed
+        Seed of the values.
+
+    Returns
+    -------
+    Mapping
+        ``below`` and ``above``, the two mean squares; ``c`` and ``c_next``, gamma/sigma of the two layers; ``X``,
+        ``X_next``, ``H``, ``H_next``, the mean squares of inputs and slopes; ``V_next``, of the upper weights.
+
+    Examples
+    --------
+    >>> sorted(adjacent_layers(1, 1, seed=0))
+    ['H', 'H_next', 'V_next', 'X', 'X_next', 'above', 'below', 'c', 'c_next']
+    """
+    require_integer("n_next", n_next, 1)
+    require_integer("kernel", kernel, 1)
+    rng = np.random.default_rng(seed)
+    c, c_next = rng.uniform(0.5, 2.0, 2).tolist()
+    x, x_next, h, h_next, weights, upstream = rng.uniform(0.2, 2.0, (6, 3))
+    weights, upstream = weights - weights.mean(), upstream - upstream.mean()
+
+    def all_of(combine: np.ufunc, *values: Doubles) -> Doubles:
+        found = np.zeros(1) if combine is np.add else np.ones(1)
+        for value in values:
+            found = combine.outer(found, value).ravel()
+        return found
+
+    def mean_square(values: Doubles) -> float:
+        return float(np.mean(np.square(values)))
+
+    through_one = c_next * all_of(np.multiply, weights, h_next, upstream)
+    before_pooling = all_of(np.add, *[through_one] * n_next) / kernel**2
+    return {
+        "below": mean_square(c * all_of(np.multiply, x, h, before_pooling)),
+        "above": mean_square(c_next * all_of(np.multiply, x_next, h_next, upstream)),
+        "c": c,
+        "c_next": c_next,
+        **{
+            name: mean_square(v)
+            for name, v in zip(("X", "X_next", "H", "H_next"), (x, x_next, h, h_next), strict=True)
+        },
+        "V_next": mean_square(weights),
+    }
 
 
 @dataclass(frozen=True)

@@ -110,6 +110,7 @@ def _taylor() -> tuple[AnyClaim, ...]:
             r"\hat{y}' - \hat{y} = f_x(\mathbf{w}') - f_x(\mathbf{w})",
             difference,
             Derivation.begin(difference, _TWO_WEIGHTS),
+            experiment=_moved_trials,
             assumptions=(_THREE,),
         ),
         Claim(
@@ -204,6 +205,33 @@ def _trials(seed: int, measured: Callable[[float, Any, Any, float], float]) -> l
     return trials
 
 
+def _moved_trials(seed: int) -> list[Trial]:
+    """Two forward passes through the chain, before and after the weights changed."""
+    rng = np.random.default_rng(seed)
+    trials = []
+    for _ in range(2):
+        x, w, moved = rng.standard_normal(), rng.standard_normal(UNITS), rng.standard_normal(UNITS)
+        point = exact_point({X: x, **dict(zip((*W, *W_NEW), (*w, *moved), strict=True))})
+        trials.append(Trial(point, _forward_pass(x, moved) - _forward_pass(x, w)))
+    return trials
+
+
+def _forward_pass(x: float, weights: Any) -> float:
+    for weight in weights:
+        x = float(weight * x)
+    return x
+
+
+def _deviation_trials(seed: int, small: sp.Symbol) -> list[Trial]:
+    rng = np.random.default_rng(seed)
+    trials = []
+    for m in (2, 5):
+        x, added = rng.standard_normal(m), rng.uniform(0.1, 1.0)
+        point = exact_point({bn.m: m, bn.x: tuple(x), small: added})
+        trials.append(Trial(point, float(np.sqrt(np.var(x) + added))))
+    return trials
+
+
 def _interactions() -> tuple[AnyClaim, ...]:
     after = output(_updated())
     typical = dict.fromkeys((X, *W), 1)
@@ -215,6 +243,9 @@ def _interactions() -> tuple[AnyClaim, ...]:
             r"\hat{y}' - \hat{y} = x (w_1 - \eta g_1) (w_2 - \eta g_2) \ldots (w_l - \eta g_l) - x w_1 w_2 \ldots w_l",
             after - output(W),
             Derivation.begin(after - output(W), _UPDATE),
+            experiment=lambda seed: _trials(
+                seed, lambda x, w, s, eta: _forward_pass(x, w - eta * s) - _forward_pass(x, w)
+            ),
             assumptions=(_THREE,),
         ),
         Claim(
@@ -288,6 +319,7 @@ def _mechanics() -> tuple[AnyClaim, ...]:
             r"\boldsymbol{\sigma} > 0",
             Derivation.begin(sp.sqrt(bn.VARIANCE + small), positive),
             strict=True,
+            experiment=lambda seed: _deviation_trials(seed, small),
         ),
         Claim(
             "U6",

@@ -358,6 +358,7 @@ def _ternary() -> tuple[Claim | Inequality, ...]:
     wide = sp.Symbol("K", integer=True, positive=True)
     seven = sp.Rational(7, 10)
     mean_size = find("ternary.uniform.mean_abs")
+    variance = find("ternary.uniform.variance_at_0_7")
     return (
         Claim(
             "3",
@@ -397,7 +398,13 @@ def _ternary() -> tuple[Claim | Inequality, ...]:
             "P4",
             "That variance is larger than 2/K",
             r"V(\tilde w^l_t) > \frac{2}{K_l}",
-            Derivation.begin(sp.Rational(65, 100) - 2 / (wide + 3), Domain({wide: _NATURAL})),
+            Derivation.begin(
+                variance.definition.subs(K, wide + 3) - 2 / (wide + 3), Domain({wide: _NATURAL})
+            ).step(
+                variance.name,
+                variance.closed_form - 2 / (wide + 3),
+                by=Lemmas(variance.derivation, at={K: wide + 3}),
+            ),
             strict=True,
             assumptions=(
                 "K_l = K + 3 with K = 1, 2, ...: at least four neurons; with three, 2/3 is larger.",

@@ -112,13 +112,14 @@ def test_each_digit_of_a_table_is_changed() -> None:
     assert mutate_claim("Tab", wide).counts == {Fate.ENCLOSED: 4}
 
 
-def test_a_claim_whose_definition_is_what_is_printed_has_no_mutants() -> None:
+def test_a_claim_whose_definition_is_what_is_printed_needs_an_experiment() -> None:
     document = documents()["learningmachine"]
     same = next(claim for claim in document.claims if claim.label == "U2.1")
-    found = mutate_claim("U2.1", same)
-    assert found.holds
-    assert found.total == 0
-    assert "printed expression itself" in found.untouched
+    assert same.right == same.truth.definition
+    assert mutate_claim("U2.1", same).holds
+    without = mutate_claim("U2.1", dataclasses.replace(same, experiment=None))
+    assert not without.holds
+    assert without.problem == "the definition is the printed expression, and there is no experiment"
 
 
 @pytest.mark.parametrize(

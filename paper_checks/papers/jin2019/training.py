@@ -645,6 +645,16 @@ def _adjacent_layers(ratio: str) -> Claim:
     in_input = n_next * c_next**2 * V_next * slope_next * above
     symbols = (c, c_next, square, square_next, slope, slope_next, V_next, V_gradient)
     domain = Domain({n_next: _NATURAL, **_POOL, **dict.fromkeys(symbols, _POSITIVE)})
+
+    def trials(seed: int) -> list[Trial]:
+        done = []
+        for width, kernel in ((1, 3), (2, 2)):
+            found = layers.adjacent_layers(width, kernel, seed=seed)
+            point = {s: found[str(s)] for s in symbols if str(s) in found}
+            point |= {n_next: width, k: kernel, V_gradient: found["above"]}
+            done.append(Trial(exact_point(point), found["below"], tolerance=1e-12))
+        return done
+
     return Claim(
         "S14",
         "Gradients in the weights of two adjacent layers",
@@ -654,6 +664,7 @@ def _adjacent_layers(ratio: str) -> Claim:
         r"\mathbb{VAR}[\partial_{\Xi_{km}^{(l+1)}}\mathcal{L}]",
         c**2 * square / square_next * slope / k**4 * n_next * V_next * V_gradient,
         Derivation.begin(c**2 * square * slope * in_input / k**4, domain),
+        experiment=trials,
         assumptions=(
             "From (S13a)-(S13c) as printed; c is gamma/sigma, X and H are the second moments of x and h'.",
         ),

@@ -127,3 +127,18 @@ def test_bad_arguments_are_named() -> None:
         batchnorm.running_variance(1, 0.0, 1.0)
     with pytest.raises(ValueError, match=r"levels must be one more than thresholds \(1\), got 1"):
         weight_integrals.quantised_moment(Normal(), (0.0,), (1.0,), 2)
+
+
+@pytest.mark.parametrize("n_next", [1, 2])
+def test_gradients_of_adjacent_layers_change_with_the_window_and_the_width_as_sums_do(n_next: int) -> None:
+    wide = layers.adjacent_layers(n_next + 1, 1, seed=3)
+    narrow = layers.adjacent_layers(1, 1, seed=3)
+    pooled = layers.adjacent_layers(1, 2, seed=3)
+    assert wide["below"] == pytest.approx((n_next + 1) * narrow["below"], rel=1e-13)
+    assert pooled["below"] == pytest.approx(narrow["below"] / 16, rel=1e-13)
+    assert {name: v for name, v in wide.items() if name != "below"} == {
+        name: v for name, v in narrow.items() if name != "below"
+    }
+    for name, numbers in {"n_next": (0, 1), "kernel": (1, 0)}.items():
+        with pytest.raises(ValueError, match=f"{name} must be"):
+            layers.adjacent_layers(*numbers, seed=0)
