@@ -21,7 +21,7 @@ ROUNDING = 1e-12
 """Relative error that a complex step in extended precision, reported in float64, is trusted to."""
 
 QUADRATURE = 1e-10
-"""Relative error that minima, differences and limits of quadratures are trusted to."""
+"""Relative error that limits of quadratures are trusted to."""
 
 Values = Mapping[str, object]
 

@@ -1,4 +1,4 @@
-"""Ternary and binary weights: which draws and which minimisation test which formula, and where."""
+"""Ternary and binary weights: which draws and which integrals test which formula, and where."""
 
 from __future__ import annotations
 
