@@ -143,10 +143,10 @@ def adjacent_layers(n_next: int, kernel: int, *, seed: int) -> Mapping[str, floa
         "above": mean_square(c_next * all_of(np.multiply, x_next, h_next, upstream)),
         "c": c,
         "c_next": c_next,
-        **{
-            name: mean_square(v)
-            for name, v in zip(("X", "X_next", "H", "H_next"), (x, x_next, h, h_next), strict=True)
-        },
+        "X": mean_square(x),
+        "X_next": mean_square(x_next),
+        "H": mean_square(h),
+        "H_next": mean_square(h_next),
         "V_next": mean_square(weights),
     }
 

@@ -16,6 +16,7 @@ from numeric.experiments import (
 )
 from numeric.instruments import ball, quadrature
 from numeric.instruments.laws import Laplace, Normal, Uniform
+from numeric.instruments.quadrature import Piece, monomial
 from numeric.sampling.engine import mean_of, sample
 
 
@@ -67,6 +68,10 @@ def test_best_scale_and_least_error(distribution: str) -> None:
         f(distribution, 1.3, 0.6) for f in (weight_integrals.best_scale, weight_integrals.least_error)
     )
     assert max(scale.resolution, error.resolution) < 1e-9
+    law = weight_integrals.law_of(distribution, 1.3)
+    size, share = (quadrature.expectation(law, [Piece(0.6, math.inf, monomial(k))]) for k in (1, 0))
+    mean_beyond = size / share
+    assert abs(scale.value - mean_beyond.value) <= scale.bound + mean_beyond.bound
     at_scale = weight_integrals.ternary_quantities(distribution, 1.3, 0.6, scale.value)["error"]
     assert abs(at_scale.value - error.value) <= at_scale.bound + error.bound + scale.bound
 
