@@ -17,10 +17,10 @@ grad_alpha_original  0        0                                             1
 Evaluation: the remainder :math:`q\alpha - nx` is formed without rounding error. It decides ties, and divided by
 :math:`n\alpha` it is the gradient, which as a difference of quotients would have lost its digits.
 
-Arguments broadcast; float32 stays float32. NaN gives NaN, and x may be infinite. An alpha that is not positive and
-finite, and bits that are not an integer from 1 to 32, are refused with ValueError. No error
-larger than what is stated was found by ``benchmarks/accuracy.py`` on its grids, nor by
-``benchmarks/search_for_errors.py`` around their worst points.
+Arguments broadcast; float32 stays float32. NaN gives NaN. Infinite arguments give the limit, and NaN where there is
+none, which is where x and alpha are infinite. An alpha that is not positive, and bits that are not an integer from 1 to
+32, are refused with ValueError. No error larger than what is stated was found by ``benchmarks/accuracy.py`` on its
+grids, nor by ``benchmarks/search_for_errors.py`` around their worst points.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def quantised(x: ArrayLike, alpha: ArrayLike, bits: SupportsIndex) -> Any:
     Raises
     ------
     ValueError
-        When an argument is not real, the shapes do not fit, alpha is not positive and finite, or bits are out of range.
+        When an argument is not real, the shapes do not fit, alpha is not positive, or bits are out of range.
 
     Notes
     -----
@@ -133,7 +133,7 @@ def grad_alpha(x: ArrayLike, alpha: ArrayLike, bits: SupportsIndex) -> Any:
     Raises
     ------
     ValueError
-        When an argument is not real, the shapes do not fit, alpha is not positive and finite, or bits are out of range.
+        When an argument is not real, the shapes do not fit, alpha is not positive, or bits are out of range.
 
     Notes
     -----
@@ -173,7 +173,7 @@ def grad_alpha_original(x: ArrayLike, alpha: ArrayLike) -> Any:
     Raises
     ------
     ValueError
-        When an argument is not real, the shapes do not fit, or alpha is not positive and finite.
+        When an argument is not real, the shapes do not fit, or alpha is not positive.
 
     Notes
     -----
@@ -207,7 +207,7 @@ def grad_input(x: ArrayLike, alpha: ArrayLike) -> Any:
     Raises
     ------
     ValueError
-        When an argument is not real, the shapes do not fit, or alpha is not positive and finite.
+        When an argument is not real, the shapes do not fit, or alpha is not positive.
 
     Notes
     -----
@@ -229,6 +229,10 @@ def grad_input(x: ArrayLike, alpha: ArrayLike) -> Any:
 def _checked(x: ArrayLike, alpha: ArrayLike) -> list[Floats]:
     x, alpha = real_arrays(x=x, alpha=alpha)
     require_positive("alpha", alpha)
+    if not alpha.max(initial=1) < np.inf:
+        infinite = np.isinf(alpha)
+        below = np.where(x < np.inf, np.minimum(x, 0), np.nan)  # all other x are as good as 0
+        x, alpha = np.where(infinite, below, x), np.where(infinite, 1, alpha)
     return [x, alpha]
 
 

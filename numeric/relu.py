@@ -19,8 +19,9 @@ Evaluation: these forms cancel where a < 0, and the variance where a > 0, so tha
 (`numeric.evaluation.truncated_moments`); where a >= 9 it is what it tends to. The gate of numbers from -1 to 1 is a
 polynomial (`numeric.evaluation.central_share`), unless most of an array are others.
 
-Arguments broadcast; float32 stays float32. NaN gives NaN, and mu may be infinite. A standard deviation that is not
-positive and finite is refused with ValueError. No error larger than what is stated was found by
+Arguments broadcast; float32 stays float32. NaN gives NaN. Infinite arguments give the limit, and NaN where there is
+none, as of P(y > 0) where mu and sigma are infinite. A standard deviation that is not positive is refused with
+ValueError. No error larger than what is stated was found by
 ``benchmarks/accuracy.py`` on its grids, nor by ``benchmarks/search_for_errors.py`` around their worst points, nor, but
 for that polynomial, by such searches a hundred times as long. Within the errors a value may depend on what stands
 beside it in an array.
@@ -95,7 +96,7 @@ def gate_probability(mu: ArrayLike, sigma: ArrayLike = 1.0) -> Any:
     Raises
     ------
     ValueError
-        When an argument is not real, the shapes do not fit, or sigma is not positive and finite.
+        When an argument is not real, the shapes do not fit, or sigma is not positive.
 
     Notes
     -----
@@ -106,7 +107,7 @@ def gate_probability(mu: ArrayLike, sigma: ArrayLike = 1.0) -> Any:
     >>> float(gate_probability(0.0)), round(float(gate_probability(-30.0)) * 1e198, 12)
     (0.5, 4.906713927148)
     """
-    return _of_normal(_gate_probability, mu, sigma)
+    return _of_normal(_gate_probability, mu, sigma, 0)
 
 
 def mean(mu: ArrayLike, sigma: ArrayLike = 1.0) -> Any:
@@ -127,7 +128,7 @@ def mean(mu: ArrayLike, sigma: ArrayLike = 1.0) -> Any:
     Raises
     ------
     ValueError
-        When an argument is not real, the shapes do not fit, or sigma is not positive and finite.
+        When an argument is not real, the shapes do not fit, or sigma is not positive.
 
     Notes
     -----
@@ -138,7 +139,7 @@ def mean(mu: ArrayLike, sigma: ArrayLike = 1.0) -> Any:
     >>> float(mean(-10.0)), float(mean(1e6))
     (7.474560254589328e-25, 1000000.0)
     """
-    return _of_normal(_mean, mu, sigma)
+    return _of_normal(_mean, mu, sigma, 1)
 
 
 def second_moment(mu: ArrayLike, sigma: ArrayLike = 1.0) -> Any:
@@ -159,7 +160,7 @@ def second_moment(mu: ArrayLike, sigma: ArrayLike = 1.0) -> Any:
     Raises
     ------
     ValueError
-        When an argument is not real, the shapes do not fit, or sigma is not positive and finite.
+        When an argument is not real, the shapes do not fit, or sigma is not positive.
 
     Notes
     -----
@@ -170,7 +171,7 @@ def second_moment(mu: ArrayLike, sigma: ArrayLike = 1.0) -> Any:
     >>> float(second_moment(0.0, 2.0))
     2.0
     """
-    return _of_normal(_second_moment, mu, sigma)
+    return _of_normal(_second_moment, mu, sigma, 2)
 
 
 def variance(mu: ArrayLike, sigma: ArrayLike = 1.0) -> Any:
@@ -191,7 +192,7 @@ def variance(mu: ArrayLike, sigma: ArrayLike = 1.0) -> Any:
     Raises
     ------
     ValueError
-        When an argument is not real, the shapes do not fit, or sigma is not positive and finite.
+        When an argument is not real, the shapes do not fit, or sigma is not positive.
 
     Notes
     -----
@@ -202,7 +203,7 @@ def variance(mu: ArrayLike, sigma: ArrayLike = 1.0) -> Any:
     >>> float(variance(-38.0)) > 0, float(variance(1e9))
     (True, 1.0)
     """
-    return _of_normal(_variance, mu, sigma)
+    return _of_normal(_variance, mu, sigma, 2)
 
 
 # --- their derivatives -----------------------------------------------------------------------------------------
@@ -226,7 +227,7 @@ def gate_probability_gradient(mu: ArrayLike, sigma: ArrayLike = 1.0) -> tuple[An
     Raises
     ------
     ValueError
-        When an argument is not real, the shapes do not fit, or sigma is not positive and finite.
+        When an argument is not real, the shapes do not fit, or sigma is not positive.
 
     Notes
     -----
@@ -241,7 +242,7 @@ def gate_probability_gradient(mu: ArrayLike, sigma: ArrayLike = 1.0) -> tuple[An
     narrow = mu.dtype == np.float32
     if narrow and mu.size == 0:  # no block will be looked at
         require_positive("sigma", sigma)
-    kernel = _rounded_gate_gradient if narrow else with_numbers(_gate_gradient, mu, sigma)
+    kernel = _rounded_gate_gradient if narrow else with_numbers(_gate_gradient, mu, sigma, -1)
     in_mu, in_sigma = blockwise_into(kernel, mu, sigma, outputs=2, of=mu.dtype)
     return in_mu, in_sigma
 
@@ -264,7 +265,7 @@ def mean_gradient(mu: ArrayLike, sigma: ArrayLike = 1.0) -> tuple[Any, Any]:
     Raises
     ------
     ValueError
-        When an argument is not real, the shapes do not fit, or sigma is not positive and finite.
+        When an argument is not real, the shapes do not fit, or sigma is not positive.
 
     Notes
     -----
@@ -275,7 +276,7 @@ def mean_gradient(mu: ArrayLike, sigma: ArrayLike = 1.0) -> tuple[Any, Any]:
     >>> [round(float(slope), 12) for slope in mean_gradient(0.0)]
     [0.5, 0.398942280401]
     """
-    return _gradient(_mean_gradient, mu, sigma)
+    return _gradient(_mean_gradient, mu, sigma, 0)
 
 
 def second_moment_gradient(mu: ArrayLike, sigma: ArrayLike = 1.0) -> tuple[Any, Any]:
@@ -296,7 +297,7 @@ def second_moment_gradient(mu: ArrayLike, sigma: ArrayLike = 1.0) -> tuple[Any, 
     Raises
     ------
     ValueError
-        When an argument is not real, the shapes do not fit, or sigma is not positive and finite.
+        When an argument is not real, the shapes do not fit, or sigma is not positive.
 
     Notes
     -----
@@ -307,7 +308,7 @@ def second_moment_gradient(mu: ArrayLike, sigma: ArrayLike = 1.0) -> tuple[Any, 
     >>> [round(float(slope), 12) for slope in second_moment_gradient(0.0)]
     [0.797884560803, 1.0]
     """
-    return _gradient(_second_moment_gradient, mu, sigma)
+    return _gradient(_second_moment_gradient, mu, sigma, 1)
 
 
 def variance_gradient(mu: ArrayLike, sigma: ArrayLike = 1.0) -> tuple[Any, Any]:
@@ -328,7 +329,7 @@ def variance_gradient(mu: ArrayLike, sigma: ArrayLike = 1.0) -> tuple[Any, Any]:
     Raises
     ------
     ValueError
-        When an argument is not real, the shapes do not fit, or sigma is not positive and finite.
+        When an argument is not real, the shapes do not fit, or sigma is not positive.
 
     Notes
     -----
@@ -339,7 +340,7 @@ def variance_gradient(mu: ArrayLike, sigma: ArrayLike = 1.0) -> tuple[Any, Any]:
     >>> [float(slope) for slope in variance_gradient(20.0)]  # doctest: +ELLIPSIS
     [1.1014496474...e-87, 2.0]
     """
-    return _gradient(_variance_gradient, mu, sigma)
+    return _gradient(_variance_gradient, mu, sigma, 1)
 
 
 # --- constants of gradient propagation -------------------------------------------------------------------------
@@ -363,7 +364,7 @@ def c1(gamma: ArrayLike, beta: ArrayLike) -> Any:
     Raises
     ------
     ValueError
-        When an argument is not real, the shapes do not fit, or gamma is 0 or infinite.
+        When an argument is not real, the shapes do not fit, or gamma is 0.
 
     Notes
     -----
@@ -395,7 +396,7 @@ def c2(gamma: ArrayLike, beta: ArrayLike) -> Any:
     Raises
     ------
     ValueError
-        When an argument is not real, the shapes do not fit, or gamma is 0 or infinite.
+        When an argument is not real, the shapes do not fit, or gamma is 0.
 
     Notes
     -----
@@ -427,7 +428,7 @@ def c2_variance(gamma: ArrayLike, beta: ArrayLike) -> Any:
     Raises
     ------
     ValueError
-        When an argument is not real, the shapes do not fit, or gamma is 0 or infinite.
+        When an argument is not real, the shapes do not fit, or gamma is 0.
 
     Notes
     -----
@@ -510,20 +511,22 @@ def ratio_variance(a: ArrayLike) -> Any:
 # --- evaluation --------------------------------------------------------------------------------------------------
 
 
-def _of_normal(kernel: Callable[..., Any], mu: ArrayLike, sigma: ArrayLike, outputs: int = 1) -> Any:
+def _of_normal(
+    kernel: Callable[..., Any], mu: ArrayLike, sigma: ArrayLike, degree: int, outputs: int = 1
+) -> Any:
     mu, sigma = real_arrays(mu=mu, sigma=sigma)
-    return blockwise(with_numbers(kernel, mu, sigma), mu, sigma, outputs=outputs)
+    return blockwise(with_numbers(kernel, mu, sigma, degree), mu, sigma, outputs=outputs)
 
 
-def _gradient(kernel: Callable[..., Any], mu: ArrayLike, sigma: ArrayLike) -> tuple[Any, Any]:
-    in_mu, in_sigma = _of_normal(kernel, mu, sigma, outputs=2)
+def _gradient(kernel: Callable[..., Any], mu: ArrayLike, sigma: ArrayLike, degree: int) -> tuple[Any, Any]:
+    in_mu, in_sigma = _of_normal(kernel, mu, sigma, degree, outputs=2)
     return in_mu, in_sigma
 
 
 def _of_affine(kernel: Callable[..., Any], gamma: ArrayLike, beta: ArrayLike) -> Any:
     gamma, beta = real_arrays(gamma=gamma, beta=beta)
     require_nonzero("gamma", gamma)
-    return _of_normal(kernel, beta, np.abs(gamma))
+    return _of_normal(kernel, beta, np.abs(gamma), 0)
 
 
 def _replaced(values: Doubles, where: Any, by: Callable[[], Any]) -> Doubles:

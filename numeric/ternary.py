@@ -16,10 +16,11 @@ Evaluation: the differences are formed in two or three doubles, and so are ratio
 of 1/64 and a rest. There the Gaussian tail has a table of polynomials (`numeric.evaluation.truncated_moments`), or a
 single one where delta is at most sigma (`numeric.evaluation.central_share`), and the Laplace tail a table of values.
 
-Arguments broadcast; float32 stays float32. NaN gives NaN, and delta may be infinite. A sigma that is not positive and
-finite, a negative delta or t and an unknown law are refused with ValueError. No error larger than what
-is stated was found by ``benchmarks/accuracy.py`` on its grids, nor by ``benchmarks/search_for_errors.py`` around their
-worst points. Within the errors a value may depend on what stands beside it in an array.
+Arguments broadcast; float32 stays float32. NaN gives NaN. Infinite arguments give the limit, and NaN where there is
+none. A sigma that is not positive, a negative delta or t and an unknown law are refused with ValueError. No error
+larger than what is stated was found by ``benchmarks/accuracy.py`` on its grids, nor by
+``benchmarks/search_for_errors.py`` around their worst points. Within the errors a value may depend on what stands
+beside it in an array.
 """
 
 from __future__ import annotations
@@ -90,8 +91,8 @@ def p_plus(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
     Raises
     ------
     ValueError
-        When an argument is not real, the shapes do not fit, sigma is not positive and finite, delta is negative, or the
-        law is unknown.
+        When an argument is not real, the shapes do not fit, sigma is not positive, delta is negative, or the law is
+        unknown.
 
     Notes
     -----
@@ -102,7 +103,7 @@ def p_plus(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
     >>> round(float(p_plus(30.0, 1.0, "gaussian")) * 1e198, 12)
     4.906713927148
     """
-    return _of_threshold(_P_PLUS, delta, sigma, distribution)
+    return _of_threshold(_P_PLUS, delta, sigma, distribution, 0)
 
 
 def p_zero(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
@@ -125,8 +126,8 @@ def p_zero(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
     Raises
     ------
     ValueError
-        When an argument is not real, the shapes do not fit, sigma is not positive and finite, delta is negative, or the
-        law is unknown.
+        When an argument is not real, the shapes do not fit, sigma is not positive, delta is negative, or the law is
+        unknown.
 
     Notes
     -----
@@ -137,7 +138,7 @@ def p_zero(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
     >>> float(p_zero(1e-300, 2.0, "laplace")) > 0
     True
     """
-    return _of_threshold(_P_ZERO, delta, sigma, distribution)
+    return _of_threshold(_P_ZERO, delta, sigma, distribution, 0)
 
 
 def variance(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
@@ -160,8 +161,8 @@ def variance(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
     Raises
     ------
     ValueError
-        When an argument is not real, the shapes do not fit, sigma is not positive and finite, delta is negative, or the
-        law is unknown.
+        When an argument is not real, the shapes do not fit, sigma is not positive, delta is negative, or the law is
+        unknown.
 
     Notes
     -----
@@ -232,8 +233,8 @@ def optimal_scale(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
     Raises
     ------
     ValueError
-        When an argument is not real, the shapes do not fit, sigma is not positive and finite, delta is negative, or the
-        law is unknown.
+        When an argument is not real, the shapes do not fit, sigma is not positive, delta is negative, or the law is
+        unknown.
 
     Notes
     -----
@@ -244,7 +245,7 @@ def optimal_scale(delta: ArrayLike, sigma: ArrayLike, distribution: str) -> Any:
     >>> float(optimal_scale(1e6, 1.0, "gaussian"))
     1000000.0000010001
     """
-    return _of_threshold(_OPTIMAL_SCALE, delta, sigma, distribution)
+    return _of_threshold(_OPTIMAL_SCALE, delta, sigma, distribution, 1)
 
 
 def mean_abs(sigma: ArrayLike, distribution: str) -> Any:
@@ -267,7 +268,7 @@ def mean_abs(sigma: ArrayLike, distribution: str) -> Any:
     Raises
     ------
     ValueError
-        When sigma is not real, or not positive and finite, or the law is unknown.
+        When sigma is not real, or not positive, or the law is unknown.
 
     Notes
     -----
@@ -302,7 +303,7 @@ def binary_error(sigma: ArrayLike, distribution: str) -> Any:
     Raises
     ------
     ValueError
-        When sigma is not real, or not positive and finite, or the law is unknown.
+        When sigma is not real, or not positive, or the law is unknown.
 
     Notes
     -----
@@ -325,12 +326,12 @@ def _of_law(table: Mapping[str, Any], distribution: str) -> Any:
 
 
 def _of_threshold(
-    kernels: Mapping[str, Kernel], delta: ArrayLike, sigma: ArrayLike, distribution: str
+    kernels: Mapping[str, Kernel], delta: ArrayLike, sigma: ArrayLike, distribution: str, degree: int
 ) -> Any:
     kernel = _of_law(kernels, distribution)
     delta, sigma = real_arrays(delta=delta, sigma=sigma)
     require_nonnegative("delta", delta)
-    return blockwise(with_numbers(kernel, delta, sigma), delta, sigma)
+    return blockwise(with_numbers(kernel, delta, sigma, degree), delta, sigma)
 
 
 def _of_sigma(kernel: Kernel, sigma: ArrayLike) -> Any:

@@ -52,7 +52,7 @@ def variance(sigma: ArrayLike, clip: ArrayLike, bits: SupportsIndex, distributio
     Parameters
     ----------
     sigma, clip
-        Standard deviation of w and the largest level, positive and finite.
+        Standard deviation of w and the largest level, positive; infinite ones give the limit.
     bits
         An integer from 1 to 16.
     distribution
@@ -66,8 +66,8 @@ def variance(sigma: ArrayLike, clip: ArrayLike, bits: SupportsIndex, distributio
     Raises
     ------
     ValueError
-        When an argument is not real, the shapes do not fit, sigma or clip is not positive and finite, bits are out of
-        range, or the law is unknown.
+        When an argument is not real, the shapes do not fit, sigma or clip is not positive, bits are out of range, or
+        the law is unknown.
 
     Notes
     -----
@@ -85,6 +85,7 @@ def variance(sigma: ArrayLike, clip: ArrayLike, bits: SupportsIndex, distributio
     sigma, clip = real_arrays(sigma=sigma, clip=clip)
     require_positive("sigma", sigma)
     require_positive("clip", clip)
+    sigma, clip = (np.minimum(a, np.finfo(a.dtype).max) for a in (sigma, clip))  # which has the limit already
 
     def kernel(sigma: Doubles, clip: Doubles, narrow: bool) -> Doubles:
         if steps == 1:  # no threshold: sigma does not matter, but nan stays nan

@@ -108,9 +108,9 @@ def _masked(value: Any) -> bool:
 
 
 def require_positive(name: str, values: Floats) -> None:
-    """Refuse anything but finite positive numbers; NaN passes, and gives NaN."""
-    if not (values.min(initial=1) > 0 and values.max(initial=1) < np.inf):
-        _refuse(name, values, (values <= 0) | np.isinf(values), "positive and finite")
+    """Refuse zero and negative numbers; NaN passes, and gives NaN."""
+    if not values.min(initial=1) > 0:
+        _refuse(name, values, values <= 0, "positive")
 
 
 def require_nonnegative(name: str, values: Floats) -> None:
@@ -120,8 +120,8 @@ def require_nonnegative(name: str, values: Floats) -> None:
 
 
 def require_nonzero(name: str, values: Floats) -> None:
-    """Refuse zero and the infinities; NaN passes, and gives NaN."""
-    _refuse(name, values, (values == 0) | np.isinf(values), "finite and not zero")
+    """Refuse zero; NaN passes, and gives NaN."""
+    _refuse(name, values, values == 0, "nonzero")
 
 
 def require_integer(name: str, value: Any, least: int, most: int | None = None) -> int:

@@ -101,7 +101,7 @@ def _quotient(mu: Doubles, sigma: Doubles, memory: NDArray[np.float64]) -> None:
 def rounded_density(mu: Rounded, sigma: Rounded, out: Sequence[Rounded]) -> None:
     """The same in float32, as ``exp(-pi b^2)/(root sigma)`` where ``b = -n/root``, in float64 and rounded once.
 
-    A sigma that is not positive and finite is refused with ValueError.
+    A sigma that is not positive is refused with ValueError; where it is infinite both are 0.
     """
     root = float(root_two_pi())
     over_sigma = aligned(sigma.shape)
@@ -114,6 +114,8 @@ def rounded_density(mu: Rounded, sigma: Rounded, out: Sequence[Rounded]) -> None
     farthest, end = value.max(), _ROUNDED_FARTHEST / root
     if not (over_sigma.min() > 0 and farthest < np.inf):  # one is enough where sigma is 0
         require_positive("sigma", sigma)
+        np.copyto(b, 0.0, where=np.isinf(sigma) & ~np.isnan(mu))  # infinity times 0 where mu is infinite, too
+        np.multiply(b, b, out=value)
         b.clip(-end, end, out=b)
     if not farthest < end**2:
         value.clip(0.0, end**2, out=value)

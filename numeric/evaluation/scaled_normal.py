@@ -175,25 +175,48 @@ class Numbers(Enum):
     MODERATE = "may be multiplied and divided without a thought of over- and underflow"
     LARGE = "moderate, and at least 1/2: what is too small to be held stays so after a division"
     ANY = "any double"
+    INFINITE = "some are infinite"
 
 
-def with_numbers(kernel: Callable[..., Any], x: Floats, sigma: Floats) -> Callable[..., Any]:
-    """A kernel of blocks that refuses sigma unless positive and finite, and tells another one of which kind it is."""
+def with_numbers(kernel: Callable[..., Any], x: Floats, sigma: Floats, degree: int) -> Callable[..., Any]:
+    """A kernel of blocks that refuses sigma unless positive, and tells another one of which kind it is, always finite.
+
+    What the other one computes is homogeneous, ``f(t x, t sigma) = t^degree f(x, sigma)``, which gives the limits.
+    """
     if x.size == 0:  # no block will be looked at
         require_positive("sigma", sigma)
     of_all = numbers_of(sigma, sigma.dtype == np.float32) if 0 < sigma.size <= BLOCK else None
 
     def informed(x: Doubles, sigma: Doubles, narrow: bool, **more: Any) -> Any:
-        return kernel(x, sigma, of_all or numbers_of(sigma, narrow), **more)
+        numbers = of_all or numbers_of(sigma, narrow)
+        if numbers is Numbers.INFINITE:
+            return _with_limits(kernel, degree, x, sigma, narrow, **more)
+        return kernel(x, sigma, numbers, **more)
 
     return informed
 
 
+def _with_limits(
+    kernel: Callable[..., Any], degree: int, x: Doubles, sigma: Doubles, narrow: bool, **more: Any
+) -> Any:
+    """The values, and where sigma is infinite ``inf^degree f(x/inf, 1)``; nan where that depends on an infinite x."""
+    infinite = np.isinf(sigma)
+    x = np.where(infinite & np.isfinite(x), 0.0, x)
+    sigma = np.where(infinite, 1.0, sigma)
+    values = kernel(x, sigma, numbers_of(sigma, narrow), **more)
+    factor = np.inf**degree if degree else 1 + 0 * x
+    for target in more.get("out", values if isinstance(values, tuple) else (values,)):
+        np.multiply(target, factor, out=target, where=infinite)
+    return values
+
+
 def numbers_of(sigma: Floats, narrow: bool) -> Numbers:
-    """Of which kind standard deviations are; refused with ValueError unless positive and finite."""
+    """Of which kind standard deviations are; refused with ValueError unless positive."""
     least, largest = sigma.min(), sigma.max()
     if not (least > 0 and largest < np.inf):
         require_positive("sigma", sigma)
+        if np.isinf(sigma).any():
+            return Numbers.INFINITE
     if narrow:
         return Numbers.NARROW
     if not (least > 1 / _MODERATE and largest < _MODERATE):

@@ -138,8 +138,23 @@ def test_shapes_and_types(function: Callable[..., Any]) -> None:
     assert np.isfinite(function([-np.inf, np.inf], 3.0)).all()
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_an_infinite_clipping_level_clips_nothing_and_rounds_all_to_zero(dtype: type) -> None:
+    x = np.array([-np.inf, -2.0, 0.0, 3.0, np.inf, np.nan], dtype)
+    for function in FUNCTIONS:
+        expected = [0.0, 0.0, 1.0, 1.0] if function is pact.grad_input else [0.0] * 4
+        found = function(x, dtype(np.inf))
+        assert found[:4].tolist() == expected
+        assert np.isnan(found[4:]).all()
+        assert found.dtype == dtype
+        assert function(2.0, [1.0, np.inf, 5.0])[[0, 2]].tolist() == function(2.0, [1.0, 5.0]).tolist()
+        assert function(x[:4], 1e300 if dtype == np.float64 else 1e30).tolist() == pytest.approx(
+            expected, abs=1e-29
+        )
+
+
 def test_bad_arguments_are_named() -> None:
-    with pytest.raises(ValueError, match=r"alpha must be positive and finite, got -0\.5"):
+    with pytest.raises(ValueError, match=r"alpha must be positive, got -0\.5"):
         pact.quantised(1.0, -0.5, 4)
     with pytest.raises(ValueError, match=r"bits must be an integer from 1 to 32, got 1\.5"):
         pact.grad_alpha(1.0, 1.0, 1.5)  # type: ignore[arg-type]

@@ -46,6 +46,20 @@ def test_no_weight_survives_an_infinite_threshold(
     assert np.isnan(scale) if law == "uniform" else scale == np.inf
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("law", LAWS)
+def test_every_weight_survives_where_the_standard_deviation_is_infinite(law: str, dtype: type) -> None:
+    delta, sigma = np.array([0.0, 2.0, np.inf, np.nan, 0.0], dtype), np.array([np.inf] * 4 + [1.0], dtype)
+    for function, limit in zip(OF_THRESHOLD, (0.5, 0.0, 1.0, np.inf), strict=True):
+        found = function(delta, sigma, law)
+        assert found[:2].tolist() == [limit, limit]
+        assert np.isnan(found[3])
+        of_infinite_threshold = np.inf if function is ternary.optimal_scale and law != "uniform" else np.nan
+        np.testing.assert_array_equal(found[2], of_infinite_threshold)
+        assert found[4] == function(0.0, dtype(1.0), law)
+    assert ternary.mean_abs(np.inf, law) == ternary.binary_error(np.inf, law) == np.inf
+
+
 @pytest.mark.parametrize("law", LAWS)
 def test_no_weight_survives_a_threshold_whose_ratio_overflows(law: str) -> None:
     delta, sigma = np.array([1e308, 1.0]), np.array([1e-300, 1.0])
@@ -148,7 +162,7 @@ def test_bad_arguments_are_named() -> None:
         ternary.p_plus(0.1, 1.0, "cauchy")
     with pytest.raises(ValueError, match=r"delta must be at least 0, got -0\.5"):
         ternary.variance([0.1, -0.5], 1.0, "gaussian")
-    with pytest.raises(ValueError, match=r"sigma must be positive and finite, got 0\.0"):
+    with pytest.raises(ValueError, match=r"sigma must be positive, got 0\.0"):
         ternary.mean_abs(0.0, "gaussian")
     with pytest.raises(ValueError, match=r"t must be at least 0, got -1\.0"):
         ternary.variance_at_ratio(-1.0, "laplace")
@@ -171,11 +185,11 @@ def test_bad_arguments_are_named_wherever_they_stand() -> None:
         ValueError, match=r"distribution must be one of uniform, gaussian, laplace, got \['uniform'\]"
     ):
         ternary.p_plus(1.0, 1.0, ["uniform"])  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"sigma must be positive and finite, got -1.0"):
+    with pytest.raises(ValueError, match=r"sigma must be positive, got -1.0"):
         ternary.p_plus(np.zeros((0, 1)), [-1.0, -1.0], "laplace")
     many = np.ones(50_000)
     many[-1] = -1
-    with pytest.raises(ValueError, match=r"sigma must be positive and finite, got -1.0"):
+    with pytest.raises(ValueError, match=r"sigma must be positive, got -1.0"):
         ternary.p_plus(1.0, many, "laplace")
     with pytest.raises(ValueError, match=r"delta must be real numbers, got \[\[1\], \[1, 2\]\]"):
         ternary.p_plus([[1], [1, 2]], 1.0, "laplace")

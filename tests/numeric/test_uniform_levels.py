@@ -74,6 +74,22 @@ def test_shapes_and_types() -> None:
     assert np.isnan(uniform_levels.variance([np.nan, 1.0], 1.0, 2, "uniform")).tolist() == [True, False]
 
 
+@pytest.mark.parametrize("bits", [1, 2, 9])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("law", LAWS)
+def test_limits_of_infinite_scales(law: str, dtype: type, bits: int) -> None:
+    sigma, clip = (
+        np.array([np.inf, 1.0, np.inf, np.nan], dtype),
+        np.array([3.0, np.inf, np.inf, np.inf], dtype),
+    )
+    found = uniform_levels.variance(sigma, clip, bits, law)
+    assert found[0] == pytest.approx(9.0, rel=4 * float(np.finfo(dtype).eps))  # all weights are at the ends
+    assert found[1] == found[2] == np.inf
+    assert np.isnan(found[3])
+    for at in range(3):
+        assert uniform_levels.variance(sigma[at], clip[at], bits, law) == pytest.approx(found[at], rel=1e-6)
+
+
 @pytest.mark.parametrize("bits", [0, -1, 17, 2.0, 2.5, "2", True])
 def test_bad_bits_are_named(bits: object) -> None:
     with pytest.raises(ValueError, match=f"bits must be an integer from 1 to 16, got {bits!r}"):
@@ -81,7 +97,7 @@ def test_bad_bits_are_named(bits: object) -> None:
 
 
 def test_other_bad_arguments_are_named() -> None:
-    with pytest.raises(ValueError, match=r"clip must be positive and finite, got -2\.0"):
+    with pytest.raises(ValueError, match=r"clip must be positive, got -2\.0"):
         uniform_levels.variance(1.0, -2.0, 2, "gaussian")
     with pytest.raises(ValueError, match="distribution must be one of"):
         uniform_levels.variance(1.0, 2.0, 2, "normal")
