@@ -21,10 +21,9 @@ polynomial (`numeric.evaluation.central_share`), unless most of an array are oth
 
 Arguments broadcast; float32 stays float32. NaN gives NaN. Infinite arguments give the limit, and NaN where there is
 none, as of P(y > 0) where mu and sigma are infinite. A standard deviation that is not positive is refused with
-ValueError. No error larger than what is stated was found by
-``benchmarks/accuracy.py`` on its grids, nor by ``benchmarks/search_for_errors.py`` around their worst points, nor, but
-for that polynomial, by such searches a hundred times as long. Within the errors a value may depend on what stands
-beside it in an array.
+ValueError. No error larger than what is stated was found by ``benchmarks/accuracy.py`` on its grids, nor by
+``benchmarks/search_for_errors.py`` around their worst points, nor, but for that polynomial, by such searches a hundred
+times as long. Within the errors a value may depend on what stands beside it in an array.
 """
 
 from __future__ import annotations
