@@ -100,6 +100,13 @@ def test_an_infinite_standard_deviation_leaves_those_beside_it_alone(function: C
     assert np.array_equal(function(2.0, np.inf), np.array(function(2.0, sigma))[..., 0])
 
 
+@pytest.mark.parametrize("function", [*MOMENTS, *GRADIENTS])
+@pytest.mark.parametrize("mu", [-1e9, 0.0, 1e9])
+def test_limits_are_what_large_standard_deviations_come_to(function: Callable[..., Any], mu: float) -> None:
+    limit, close = np.array(function(mu, np.inf)), np.array(function(mu, 1e200))
+    np.testing.assert_allclose(np.where(close > 1e190, np.inf, close), limit, rtol=4 * ULP, atol=1e-190)
+
+
 def test_scales_at_the_ends_of_the_range() -> None:
     assert relu.mean(1.0, 5e-324) == 1.0
     assert relu.mean(-1.0, 5e-324) == 0.0
